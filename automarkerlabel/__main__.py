@@ -1,0 +1,5 @@
+"""`python -m automarkerlabel ...` is `aml ...`."""
+
+from automarkerlabel.cli import main
+
+main()

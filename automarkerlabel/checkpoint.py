@@ -1,0 +1,111 @@
+"""One file that rebuilds a model: weights and everything needed to use them, in a container that cannot carry code.
+
+A safetensors file, whatever its suffix, with one JSON text in its metadata.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from automarkerlabel.errors import ModelError, OutputError
+from automarkerlabel.io.files import atomic
+from automarkerlabel.markerset import MarkerSet
+
+FORMAT = "automarkerlabel model"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A model as it is stored.
+
+    model_type   a key of `MODELS`, or "legacy_lstm" for a converted checkpoint of the predecessor.
+    config       the network's settings, plain values.
+    windows      the settings of `WindowConfig`; empty for a converted checkpoint.
+    marker_set   whose labels the classes are.
+    scale        feature scaling, one number a feature.
+    tensors      the weights by name.
+    temperature  calibration of the confidence.
+    training     provenance: data, steps, settings, figures; plain values.
+    """
+
+    model_type: str
+    config: dict[str, Any]
+    windows: dict[str, Any]
+    marker_set: MarkerSet
+    scale: list[float]
+    tensors: dict[str, Tensor]
+    temperature: float = 1.0
+    training: dict[str, Any] = field(default_factory=dict)
+    version: str = ""
+
+
+def save(checkpoint: Checkpoint, path: Path) -> None:
+    """Write the model file, whole or not at all."""
+    from automarkerlabel import __version__
+
+    facts = {x: getattr(checkpoint, x) for x in ("model_type", "config", "windows", "scale", "temperature", "training")}
+    marker_set = asdict(checkpoint.marker_set)
+    if checkpoint.marker_set.local_mm is not None:
+        marker_set["local_mm"] = checkpoint.marker_set.local_mm.tolist()
+    facts |= {"format": FORMAT, "format_version": FORMAT_VERSION, "version": __version__, "marker_set": marker_set}
+    tensors = {k: v.detach().to("cpu").contiguous() for k, v in checkpoint.tensors.items()}
+    try:
+        with atomic(path) as temporary:
+            save_file(tensors, temporary, {"automarkerlabel": json.dumps(facts, allow_nan=False)})
+            os.chmod(temporary, 0o644)
+    except OSError as error:
+        raise OutputError(f"{path}: the model could not be written: {error}") from error
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file is a model of ours, whatever its suffix."""
+    try:
+        with safe_open(path, "pt") as file:
+            return "automarkerlabel" in (file.metadata() or {})
+    except (SafetensorError, OSError, ValueError):
+        return False
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a model file. Raises `ModelError` for a file that is none or of a newer format."""
+    try:
+        with safe_open(path, "pt") as file:
+            text = (file.metadata() or {}).get("automarkerlabel")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: expected a model file, found none") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(
+            f"{path}: expected a model file written by `aml train` or `aml models convert`, found something else"
+        ) from error
+    try:
+        facts = json.loads(text or "null")
+        if facts["format"] != FORMAT or facts["format_version"] > FORMAT_VERSION:
+            raise ModelError(
+                f"{path}: expected model format {FORMAT_VERSION}, found {facts['format_version']};"
+                " update automarkerlabel"
+            )
+        stored = facts["marker_set"]
+        local = stored["local_mm"]
+        marker_set = MarkerSet(
+            stored["labels"],
+            stored["segments"],
+            [(a, b) for a, b in stored["pairs"]],
+            None if local is None else torch.tensor(local, dtype=torch.float32).numpy(),
+            stored["name"],
+        )
+        return Checkpoint(
+            str(facts["model_type"]), dict(facts["config"]), dict(facts["windows"]), marker_set,
+            [float(x) for x in facts["scale"]], tensors, float(facts["temperature"]), dict(facts["training"]),
+            str(facts["version"]),
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: expected a model of this package, found one without {error}") from error

@@ -1,0 +1,78 @@
+"""The command `aml`. Commands import what pulls in torch inside, so that `aml --help` answers at once."""
+
+import sys
+from typing import Annotated
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from automarkerlabel import __version__, console
+from automarkerlabel.commands import evaluation, files, label, train
+from automarkerlabel.errors import AutoMarkerLabelError
+
+app = typer.Typer(
+    name="aml",
+    help="Labels optical motion-capture markers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command("label")(label.label)
+app.command("train")(train.train)
+app.command("eval")(evaluation.evaluate)
+app.command("export")(files.export)
+app.command("info")(files.info)
+app.add_typer(files.models, name="models")
+app.command("test-models")(evaluation.test_models)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        console.results.print(f"automarkerlabel {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version")
+    ] = False,
+) -> None:
+    """Labels optical motion-capture markers."""
+
+
+def main() -> None:
+    """Run `aml` and leave with its exit code: 0 done, 1 failed, 2 bad usage or input, 3 some of many files failed,
+    130 Ctrl-C."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line; errors become one line on stderr (with --json also JSON on stdout) and an exit code."""
+    try:
+        code = app(arguments, prog_name="aml", standalone_mode=False)
+        return int(code or 0)
+    except AutoMarkerLabelError as error:
+        return _failed(str(error), error.exit_code, arguments)
+    except TyperException as error:
+        usage = getattr(error, "ctx", None)
+        hint = f" (see {usage.command_path} --help)" if usage is not None else ""
+        return _failed(error.format_message() + hint, error.exit_code, arguments)
+    except (KeyboardInterrupt, Abort):
+        console.say("aml: stopped")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away; there is nobody left to tell.
+        sys.stderr.close()
+        return 1
+    except OSError as error:
+        return _failed(f"{error.filename or 'system'}: {error.strerror or error}", 1, arguments)
+
+
+def _failed(text: str, code: int, arguments: list[str]) -> int:
+    line = " ".join(text.split())
+    console.say(f"aml: {line}")
+    if "--json" in arguments:
+        console.print_json({"error": line, "exit_code": code})
+    return code

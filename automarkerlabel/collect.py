@@ -1,0 +1,94 @@
+"""Labelled trials from folders, lists and patterns, and which of them are held out for validation."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from automarkerlabel import io
+from automarkerlabel.errors import InputError, TrialError
+from automarkerlabel.markerset import labelled_columns
+from automarkerlabel.trial import Trial
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A trial, where it came from, and whose it is: the subject's prefix in the file, or else the folder's name."""
+
+    path: Path
+    trial: Trial
+    subject: str
+
+
+def find_trials(places: Iterable[str | Path]) -> list[Path]:
+    """Trial files of folders (searched through), of text files that list one path a line, and files themselves.
+
+    Raises `InputError` for a place that is not there or holds no trial.
+    """
+    found: dict[Path, None] = {}
+    for place in map(Path, places):
+        if place.is_dir():
+            inside = [p for p in sorted(place.rglob("*")) if p.suffix.lower() in io.FORMATS and p.is_file()]
+            if not inside:
+                raise InputError(f"{place}: expected trials ({', '.join(io.FORMATS)}) in this folder, found none")
+        elif place.suffix.lower() in (".txt", ".lst") and place.is_file():
+            lines = [x.strip() for x in place.read_text(encoding="utf-8", errors="replace").splitlines()]
+            inside = [place.parent / x for x in lines if x and not x.startswith("#")]
+            if not inside:
+                raise InputError(f"{place}: expected one trial's path a line, found none")
+        else:
+            inside = [place]
+        found.update(dict.fromkeys(inside))
+    if not found:
+        raise InputError("expected at least one trial, found none")
+    return list(found)
+
+
+def read_labelled(
+    paths: Sequence[Path],
+    units: str | None = None,
+    up: str | None = None,
+    exclude: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Source]:
+    """Read trials that have labels. Raises `TrialError` naming the first that has none."""
+    sources = []
+    for n, path in enumerate(paths):
+        trial = io.read(path, units, up, exclude)
+        if not labelled_columns(trial):
+            raise TrialError(f"{path}: expected a labelled trial, found {trial.n_columns} columns without a name")
+        named = [s for s in trial.subjects if s]
+        subject = max(set(named), key=named.count) if named else path.resolve().parent.name
+        sources.append(Source(path, trial, subject))
+        if progress:
+            progress(n + 1, len(paths))
+    return sources
+
+
+def split_validation(
+    sources: Sequence[Source], share: float, by: str = "trial", seed: int = 0
+) -> tuple[list[Source], list[Source]]:
+    """(training, validation): whole trials, or whole subjects, about `share` of them; at least one stays to learn from.
+
+    Raises `InputError` if there are too few to hold one out.
+    """
+    if by not in ("trial", "subject"):
+        raise InputError(f"validation split: expected by trial or by subject, found {by!r}")
+    if not 0 <= share < 1:
+        raise InputError(f"validation share: expected 0 or more and below 1, found {share}")
+    if share == 0:
+        return list(sources), []
+    groups: dict[str, list[Source]] = {}
+    for source in sources:
+        groups.setdefault(str(source.path) if by == "trial" else source.subject, []).append(source)
+    if len(groups) < 2:
+        raise InputError(
+            f"validation split: expected at least two {by}s to hold one out, found {len(groups)};"
+            " give more trials, --val DATA, or --val-share 0"
+        )
+    names = sorted(groups)
+    n_out = min(max(1, round(share * len(names))), len(names) - 1)
+    out = {names[i] for i in np.random.default_rng(seed).permutation(len(names))[:n_out]}
+    train = [s for name in names if name not in out for s in groups[name]]
+    return train, [s for name in names if name in out for s in groups[name]]

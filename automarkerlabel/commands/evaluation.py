@@ -1,0 +1,96 @@
+"""`aml eval` and `aml test-models`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from automarkerlabel import console
+from automarkerlabel.commands.common import AsJson, Data, Device, Exclude, Seed, Units, Up
+from automarkerlabel.errors import InputError
+
+
+def evaluate(
+    data: Data,
+    model: Annotated[list[str], typer.Option(help="model file or name; several are compared side by side")],
+    protocol: Annotated[str, typer.Option(help="own, or soma: the five settings of SOMA (ICCV 2021)")] = "own",
+    cuts: Annotated[int, typer.Option(help="cuts inside trajectories")] = 50,
+    occlude: Annotated[float, typer.Option(help="share of the points hidden, in stretches of 0.05-0.5 s")] = 0.05,
+    ghosts: Annotated[float, typer.Option(help="ghosts a frame, about")] = 3.0,
+    swaps: Annotated[int, typer.Option(help="swaps without a gap")] = 4,
+    hidden_markers: Annotated[int, typer.Option(help="markers missing from the whole trial")] = 0,
+    rotate: Annotated[bool, typer.Option(help="turn each trial to a random heading")] = True,
+    seed: Seed = 0,
+    min_confidence: Annotated[float, typer.Option(help="leave labels below this confidence away")] = 0.5,
+    training_values: Annotated[Path | None, typer.Option(help="of a checkpoint of the predecessor")] = None,
+    marker_set: Annotated[
+        Path | None, typer.Option(help="OpenSim marker set of a checkpoint of the predecessor")
+    ] = None,
+    units: Units = None,
+    up: Up = None,
+    exclude: Exclude = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Corrupt labelled trials, label them, and compare with the truth: overall and per marker."""
+    from automarkerlabel import collect, workflow
+    from automarkerlabel import evaluate as measure
+    from automarkerlabel.labeller import as_device
+    from automarkerlabel.simulate.corrupt import Corruption
+
+    if len(set(model)) != len(model):
+        raise InputError(f"--model: expected each model once, found {', '.join(model)}")
+    paths = collect.find_trials(data)
+    models = [(m, workflow.load_labeller(m, training_values, marker_set, as_device(device))) for m in model]
+    corruption = Corruption(cuts, occlude, ghosts, swaps, rotate, hidden_markers, seed)
+    with console.progress("reading", len(paths), as_json) as bar:
+        sources = collect.read_labelled(paths, units, up, exclude, lambda *_: console.advance(bar))
+    with console.progress("evaluating", len(sources), as_json) as bar:
+        found = measure.evaluate(models, sources, corruption, protocol, min_confidence, lambda *_: console.advance(bar))
+    report = measure.report(found)
+    if as_json:
+        console.print_json(report)
+        return
+    head = ["model", "trial", "setting", "accuracy", "precision", "coverage", "F1", "ghosts left", "swaps", "twice"]
+    rows = [
+        [r["model"], r["trial"], r["setting"], *(_share(r[k]) for k in ("accuracy", "precision", "coverage", "f1", "ghosts")),
+         r["swaps"], r["twice"]]
+        for r in report["cases"] + report["means"]
+    ]  # fmt: skip
+    console.results.print(console.table("", head, rows, frozenset(range(3, 10))))
+    head = ["marker", *(f"{m} accuracy" for m in model)]
+    rows = [[label, *(_share(report["markers"][m].get(label)) for m in model)] for label in report["labels"]]
+    console.results.print(console.table("per marker", head, rows, frozenset(range(1, 9))))
+    for m in model:
+        worst = ", ".join(f"{a} taken for {b} ({n})" for a, b, n in report["confusions"][m][:5])
+        if worst:
+            console.results.print(f"{m}: {worst}", markup=False)
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def test_models(
+    as_json: AsJson = False,
+    device: Device = "cpu",
+) -> None:
+    """Check every architecture: build, overfit a tiny set, save, load, same output, attention weights."""
+    from automarkerlabel import selfcheck
+    from automarkerlabel.labeller import as_device
+
+    results = []
+    for name in selfcheck.names():
+        if not as_json:
+            console.results.print(f"Testing {name.upper()} architecture... ", end="")
+        result = selfcheck.check(name, as_device(device))
+        results.append(result)
+        if not as_json:
+            console.results.print("✓ PASSED" if result.passed else f"✗ FAILED: {result.detail}", markup=False)
+    passed = all(r.passed for r in results)
+    if as_json:
+        console.print_json({"passed": passed, "architectures": [r.to_dict() for r in results]})
+    else:
+        console.results.print("\nALL TESTS PASSED ✓✓✓" if passed else "\nSOME TESTS FAILED")
+    if not passed:
+        raise typer.Exit(1)

@@ -1,0 +1,120 @@
+"""`aml info`, `aml export`, `aml models`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from automarkerlabel import console
+from automarkerlabel.commands.common import AsJson, Exclude, Overwrite, Units, Up
+from automarkerlabel.errors import AutoMarkerLabelError, InputError
+
+models = typer.Typer(help="Models that are there; old checkpoints to new.", no_args_is_help=True)
+
+
+def info(
+    files: Annotated[
+        list[Path], typer.Argument(help="trials, marker sets (.xml, .osim) or models", show_default=False)
+    ],
+    units: Units = None,
+    up: Up = None,
+    exclude: Exclude = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is in a trial, a marker set or a model."""
+    from automarkerlabel.facts import file_facts
+
+    shown, failed = [], 0
+    for path in files:
+        try:
+            facts = file_facts(path, units, up, exclude)
+        except AutoMarkerLabelError as error:
+            if len(files) == 1:
+                raise
+            failed += 1
+            facts = {"file": str(path), "error": str(error)}
+            console.say(f"aml: {error}")
+        shown.append(facts)
+        if not as_json and "error" not in facts:
+            rows = [[name.replace("_", " "), _text(value)] for name, value in facts.items() if name != "file"]
+            console.results.print(console.table(str(path), ["", ""], rows))
+    if as_json:
+        console.print_json(shown[0] if len(shown) == 1 else shown)
+    if failed:
+        raise typer.Exit(3 if failed < len(files) else 1)
+
+
+def _text(value: Any) -> str:
+    """A fact in a table's cell."""
+    if isinstance(value, dict):
+        return "\n".join(f"{k}: {_text(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        if any(isinstance(v, dict | list | tuple) for v in value):
+            return "\n".join(_text(v) for v in value)
+        return ", ".join(_text(v) for v in value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "" if value is None else str(value)
+
+
+def export(
+    trial: Annotated[Path, typer.Argument(help="trial: .c3d, .trc or .csv", show_default=False)],
+    to: Annotated[str | None, typer.Option(help="c3d, trc or csv; otherwise the suffix of -o")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="output file [default: beside the trial]")] = None,
+    units: Units = None,
+    up: Up = None,
+    exclude: Exclude = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write a trial in another format."""
+    from automarkerlabel import io
+
+    if to is None and out is None:
+        raise InputError(f"expected --to or -o to say the format, found neither; --to takes {_formats()}")
+    if to is not None and f".{to.lower()}" not in io.FORMATS:
+        raise InputError(f"--to: expected {_formats()}, found {to!r}")
+    target = out or trial.with_suffix(f".{(to or '').lower()}")
+    if to is not None and target.suffix.lower() != f".{to.lower()}":
+        raise InputError(f"--to {to}: expected an output that ends in .{to.lower()}, found {target.name}")
+    io.export(trial, target, units, up, exclude, overwrite)
+    console.results.print(f"written: {target}", markup=False, soft_wrap=True)
+
+
+def _formats() -> str:
+    from automarkerlabel import io
+
+    return ", ".join(suffix[1:] for suffix in io.FORMATS)
+
+
+@models.command("list")
+def list_models(as_json: AsJson = False) -> None:
+    """List the models that come with the package."""
+    from automarkerlabel import checkpoint as store
+    from automarkerlabel.labeller import facts, find_model, pretrained_names
+
+    found = {name: facts(store.load(find_model(name))) for name in pretrained_names()}
+    if as_json:
+        console.print_json(found)
+        return
+    rows = [[name, f["model_type"], f["n_labels"], f["parameters"], f["version"]] for name, f in found.items()]
+    head = ["name", "type", "labels", "weights", "made by version"]
+    console.results.print(console.table("", head, rows, frozenset({2, 3})))
+
+
+@models.command("convert")
+def convert_model(
+    checkpoint: Annotated[Path, typer.Argument(help="the predecessor's .ckpt", show_default=False)],
+    training_values: Annotated[Path, typer.Option(help="the predecessor's trainingvals .pickle")],
+    marker_set: Annotated[Path, typer.Option(help="its OpenSim marker set .xml")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="model file")],
+    overwrite: Overwrite = False,
+) -> None:
+    """Make one model file of the predecessor's three."""
+    from automarkerlabel import checkpoint as store
+    from automarkerlabel import workflow
+    from automarkerlabel.io.files import check_output
+
+    check_output(out, [checkpoint, training_values, marker_set], overwrite)
+    made = workflow.converted(checkpoint, training_values, marker_set)
+    store.save(made, out)
+    console.results.print(f"written: {out}  ({len(made.marker_set)} labels)", markup=False, soft_wrap=True)

@@ -1,0 +1,104 @@
+"""`aml label`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from automarkerlabel import console
+from automarkerlabel.commands.common import AsJson, Device, Exclude, Overwrite, Trials, Units, Up
+from automarkerlabel.errors import AutoMarkerLabelError, InputError
+
+
+def label(
+    trials: Trials,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="output file, or folder for many trials")] = None,
+    model: Annotated[str, typer.Option(help="model file, or name of a model that comes along")] = "sample",
+    training_values: Annotated[Path | None, typer.Option(help="of a checkpoint of the predecessor")] = None,
+    marker_set: Annotated[Path | None, typer.Option(help="OpenSim .xml or .osim: what the model should be for")] = None,
+    heading: Annotated[
+        float, typer.Option(help="degrees that turn the person to face +x; only the predecessor's models need it")
+    ] = 0.0,
+    min_confidence: Annotated[float, typer.Option(help="leave labels below this confidence away")] = 0.5,
+    keep_labels: Annotated[bool, typer.Option("--keep-labels", help="hold names fixed that are there")] = False,
+    all_labels: Annotated[bool, typer.Option("--all-labels", help="add empty columns for absent labels")] = False,
+    dump_attention: Annotated[
+        Path | None, typer.Option(help="write attention weights (.h5; a folder for many trials)")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="write a row for each trial")] = None,
+    units: Units = None,
+    up: Up = None,
+    exclude: Exclude = None,
+    device: Device = "auto",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="label, report, write nothing")] = False,
+    overwrite: Overwrite = False,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="skip the second look at the output by ezc3d")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Label trials: the same files, with the right name on every trajectory."""
+    from automarkerlabel import workflow as work
+    from automarkerlabel.labeller import as_device
+
+    options = work.LabelOptions(
+        min_confidence, keep_labels, all_labels, units, up, exclude, heading, overwrite, dry_run, not no_verify
+    )
+    outputs = work.outputs_for(trials, out)
+    if dump_attention is not None and len(trials) > 1 and not dump_attention.is_dir():
+        raise InputError(f"--dump-attention {dump_attention}: expected a folder for {len(trials)} trials; make it")
+    labeller = work.load_labeller(model, training_values, marker_set, as_device(device))
+    if dump_attention is not None:
+        labeller.require_attention()
+    summaries, failures = [], []
+    with console.progress("labelling", len(trials), as_json) as bar:
+        for source, output in zip(trials, outputs, strict=True):
+            try:
+                summary = work.label_file(labeller, source, output, options)
+                if dump_attention is not None and not dry_run:
+                    many = dump_attention.is_dir()
+                    target = dump_attention / f"{source.stem}_attention.h5" if many else dump_attention
+                    work.dump_attention(labeller, source, target, options)
+                summaries.append(summary)
+                if not as_json:
+                    _print(summary, brief=len(trials) > 1)
+            except AutoMarkerLabelError as error:
+                if len(trials) == 1:
+                    raise
+                failures.append((str(source), str(error)))
+                console.say(f"aml: {error}")
+            console.advance(bar)
+    if csv is not None:
+        work.write_csv_rows(csv, summaries, failures, overwrite)
+    if as_json:
+        found = [s.to_dict() for s in summaries]
+        errors = [{"trial": t, "error": e} for t, e in failures]
+        console.print_json(found[0] if len(trials) == 1 else {"trials": found, "failed": errors})
+    if failures:
+        raise typer.Exit(3 if summaries else 1)
+
+
+def _print(summary: "work.LabelSummary", brief: bool) -> None:  # type: ignore[name-defined] # noqa: F821
+    """A few lines for a person; one line a trial when there are many."""
+    share = f"{100 * summary.labelled_share:.1f} % of the points"
+    found = f"{len(summary.found)} of {summary.n_labels} labels found, on {share}"
+    where = summary.output or "nothing written (--dry-run)"
+    if brief:
+        doubts = f", {len(summary.doubtful)} doubtful" if summary.doubtful else ""
+        console.results.print(f"{Path(summary.trial).name}: {found}{doubts} -> {where}", markup=False)
+        return
+    for note in summary.notes:
+        console.say(f"note: {note}")
+    console.results.print(f"{summary.trial}: {found}; mean confidence {summary.mean_confidence:.3f}", markup=False)
+    console.results.print(
+        f"{summary.n_tracklets} tracklets, {summary.unlabelled_tracklets} left without a label", markup=False
+    )
+    if summary.missing:
+        console.results.print(f"missing: {', '.join(summary.missing)}", markup=False)
+    if summary.doubtful:
+        rows = [
+            [d.label, d.column, f"{d.first_frame}-{d.last_frame}", f"{d.confidence:.2f}", d.second]
+            for d in summary.doubtful[:15]
+        ]
+        title = f"look at these first ({len(summary.doubtful)} doubtful)"
+        head = ["label", "column", "frames", "confidence", "or else"]
+        console.results.print(console.table(title, head, rows, frozenset({3})))
+    console.results.print(f"written: {where}" if summary.output else where, markup=False)

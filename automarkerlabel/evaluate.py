@@ -1,0 +1,144 @@
+"""How well models label: trials corrupted, labelled and compared with the truth; and calibration of confidences."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from automarkerlabel import tracklets as pieces
+from automarkerlabel.collect import Source
+from automarkerlabel.decide.assign import assign, confidences, evidence, keep_confident
+from automarkerlabel.errors import InputError
+from automarkerlabel.labeller import Labeller
+from automarkerlabel.metrics import Figures, compare, given_labels
+from automarkerlabel.simulate.corrupt import SOMA_SETTINGS, Case, Corruption, make_case, make_soma_case
+from automarkerlabel.trial import Trial
+
+PROTOCOLS = ("own", "soma")
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Figures of one model on one case: `setting` names the corruption."""
+
+    model: str
+    trial: str
+    setting: str
+    figures: Figures
+
+
+def cases(trial: Trial, protocol: str, corruption: Corruption, labels: Sequence[str]) -> list[tuple[str, Case]]:
+    """(setting, case) of a labelled trial under a protocol: one of our own, or SOMA's five."""
+    if protocol == "own":
+        return [("own", make_case(trial, corruption, labels))]
+    if protocol == "soma":
+        return [(f"soma {o},{g},{b}", make_soma_case(trial, o, g, b, corruption.seed)) for o, g, b in SOMA_SETTINGS]
+    raise InputError(f"protocol: expected one of {', '.join(PROTOCOLS)}, found {protocol!r}")
+
+
+def evaluate(
+    models: Sequence[tuple[str, Labeller]],
+    sources: Sequence[Source],
+    corruption: Corruption,
+    protocol: str = "own",
+    min_confidence: float = 0.5,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Evaluation]:
+    """Every model on the same cases of every trial."""
+    results = []
+    for n, source in enumerate(sources):
+        # Another seed for each trial, so that not all are broken alike.
+        broken = replace(corruption, seed=corruption.seed + n)
+        for setting, case in cases(source.trial, protocol, broken, ()):
+            for name, labeller in models:
+                figures = score_case(labeller, case, min_confidence)
+                results.append(Evaluation(name, source.path.name, setting, figures))
+        if progress:
+            progress(n + 1, len(sources))
+    return results
+
+
+def score_case(labeller: Labeller, case: Case, min_confidence: float = 0.0) -> Figures:
+    """Label a case and compare it with its truth."""
+    labelling = keep_confident(labeller.label(case.trial), min_confidence)
+    return compare(case, *given_labels(case.trial, labelling, case.labels))
+
+
+def fit_temperature(labeller: Labeller, trials: Sequence[Trial], corruption: Corruption) -> float:
+    """The temperature that makes the confidences of labelled tracklets likeliest, on corrupted trials.
+
+    From 0.25 to 16; 1 where nothing was labelled.
+    """
+    observed = []
+    for n, trial in enumerate(trials):
+        case = make_case(trial, replace(corruption, seed=corruption.seed + n), None)
+        tracklets, scores = labeller.scores(case.trial)
+        visible = pieces.visibility(case.trial, tracklets)
+        gain = evidence(scores)
+        assigned = assign(gain, visible)
+        index = {x: i for i, x in enumerate(case.labels)}
+        vocabulary = np.array([index.get(x, -2) for x in scores.labels] + [-1])
+        truth = np.array([_main_truth(case, t) for t in tracklets])
+        observed.append((gain, assigned, visible, vocabulary[assigned] == truth))
+    temperatures = np.geomspace(0.25, 16.0, 25)
+    losses = np.zeros(len(temperatures))
+    for gain, assigned, visible, right in observed:
+        labelled = assigned >= 0
+        for i, temperature in enumerate(temperatures):
+            confidence, _ = confidences(gain, assigned, visible, float(temperature))
+            p = np.clip(confidence[labelled], 1e-4, 1 - 1e-4)
+            losses[i] -= np.log(np.where(right[labelled], p, 1 - p)).sum()
+    return float(temperatures[losses.argmin()]) if losses.any() else 1.0
+
+
+def _main_truth(case: Case, tracklet: pieces.Tracklet) -> int:
+    """The label that most of a tracklet's points truly carry, -1 for a ghost."""
+    seen = case.trial.visible[tracklet.start : tracklet.stop, tracklet.column]
+    values, counts = np.unique(case.truth[tracklet.start : tracklet.stop, tracklet.column][seen], return_counts=True)
+    return int(values[counts.argmax()])
+
+
+def report(found: Sequence[Evaluation]) -> dict[str, Any]:
+    """All figures as plain values: by case, means by model and setting, and by marker and model."""
+    rows = [{"model": e.model, "trial": e.trial, "setting": e.setting, **e.figures.summary()} for e in found]
+    means = []
+    for model, setting in dict.fromkeys((e.model, e.setting) for e in found):
+        same = [r for r in rows if (r["model"], r["setting"]) == (model, setting)]
+        means.append({"model": model, "trial": "mean", "setting": setting, **_mean(same)})
+    models = list(dict.fromkeys(e.model for e in found))
+    markers: dict[str, dict[str, float]] = {}
+    confusions: dict[str, list[tuple[str, str, int]]] = {}
+    for model in models:
+        figures = [e.figures for e in found if e.model == model]
+        markers[model] = _accuracy_by_marker(figures)
+        counts: dict[tuple[str, str], int] = {}
+        for f in figures:
+            for truth, given, n in f.confusions:
+                counts[truth, given] = counts.get((truth, given), 0) + n
+        confusions[model] = [(a, b, n) for (a, b), n in sorted(counts.items(), key=lambda x: -x[1])]
+    labels = list(dict.fromkeys(label for model in models for label in markers[model]))
+    return {"cases": rows, "means": means, "markers": markers, "labels": labels, "confusions": confusions}
+
+
+def _mean(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The mean of each share over cases; counts are added up."""
+    result: dict[str, Any] = {}
+    for name in ("accuracy", "precision", "coverage", "f1", "ghosts"):
+        values = [r[name] for r in rows if r[name] is not None]
+        result[name] = float(np.mean(values)) if values else None
+    fixed = [str(r["swaps"]).split("/") for r in rows]
+    result["swaps"] = f"{sum(int(a) for a, _ in fixed)}/{sum(int(b) for _, b in fixed)}"
+    result["twice"] = sum(r["twice"] for r in rows)
+    return result
+
+
+def _accuracy_by_marker(figures: Sequence[Figures]) -> dict[str, float]:
+    """Correct points of each marker over its points, over all cases."""
+    right: dict[str, int] = {}
+    total: dict[str, int] = {}
+    for f in figures:
+        for marker in f.markers:
+            right[marker.label] = right.get(marker.label, 0) + marker.correct
+            total[marker.label] = total.get(marker.label, 0) + marker.points
+    return {label: right[label] / total[label] for label in total if total[label]}

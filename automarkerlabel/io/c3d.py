@@ -1,0 +1,145 @@
+"""C3D files as trials, and trials as C3D files: units, axes, names, and labelled copies that are verified."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from automarkerlabel.io import c3d_check, c3d_layout, c3d_new, c3d_patch
+from automarkerlabel.io.axes_found import find_axes
+from automarkerlabel.io.c3d_layout import Layout, list_entries
+from automarkerlabel.io.c3d_parameters import decoded
+from automarkerlabel.io.computed import computed_columns
+from automarkerlabel.markerset import is_unlabelled
+from automarkerlabel.scores import OutputColumn
+from automarkerlabel.trial import Trial
+
+_MODEL_GROUPS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS", "REACTIONS", "MODELED_MARKERS")
+_NAMED_IN_NOTE = 5
+
+
+def read(path: Path, units: str | None = None, up: str | None = None) -> Trial:
+    """The trial in a C3D file, in mm with z up; `units` and `up` overrule what the file says.
+
+    Raises `InputError` if the file cannot be read, `FileFormatError` if it is damaged or is none.
+    """
+    return trial_of(c3d_layout.open_layout(path), units, up)
+
+
+def write(path: Path, trial: Trial) -> None:
+    """A new C3D file of 32-bit floats, in the units and axes of `trial.axes`."""
+    path.write_bytes(c3d_new.new_file(trial, full_names(trial)))
+
+
+def write_labelled(
+    source: Path, path: Path, trial: Trial, columns: Sequence[OutputColumn], verify: bool = True
+) -> tuple[str, ...]:
+    """A copy of the C3D file `source` with its points in `columns`, every sample and all else bit for bit.
+
+    `trial` is what `read(source)` gave. The copy is read again; then, if `verify`, ezc3d must find in it what it finds
+    in the source. Returns notes, such as that ezc3d cannot open this source.
+
+    Raises `TrialError` if columns and source do not fit together, `OutputError` if a C3D file cannot hold them,
+    `VerificationError` if the copy is not what was to be written.
+    """
+    layout = c3d_layout.open_layout(source)
+    patch = c3d_patch.patched(layout, [(_full_name(trial, column), column.pieces) for column in columns])
+    with path.open("wb") as file:
+        for chunk in patch.chunks:
+            file.write(chunk)
+    c3d_check.check_copy(c3d_layout.open_layout(path), layout, patch)
+    return c3d_check.check_with_ezc3d(source, path, patch) if verify else ()
+
+
+def trial_of(layout: Layout, units: str | None = None, up: str | None = None) -> Trial:
+    """The trial that a layout holds; see `read`."""
+    names, notes = column_names(layout)
+    subjects, labels = zip(*(_split_prefix(name) for name in names), strict=True) if names else ((), ())
+    computed = computed_columns(labels, _model_outputs(layout))
+    points = layout.coordinates.copy()
+    points[layout.hidden] = np.nan
+    markers = [c for c in range(layout.n_points) if c not in computed]
+    units_text, up_text = (" ".join(layout.texts("POINT", name)[:1]) for name in ("UNITS", "Y_SCREEN"))
+    axes, doubts = find_axes(points[:, markers], units_text, up_text, units, up)
+    with np.errstate(all="ignore"):  # damaged numbers, which Trial takes as hidden
+        positions = points if (axes.units, axes.up) == ("mm", "z") else axes.to_mm_z_up(points)
+        residuals = layout.residuals * np.float32(axes.mm_per_unit)
+    return Trial(
+        positions, labels, layout.rate_hz, residuals, layout.first_frame, axes, subjects, computed,
+        [*layout.notes, *notes, *doubts, *_missing(layout)],
+    )  # fmt: skip
+
+
+def column_names(layout: Layout) -> tuple[list[str], list[str]]:
+    """The full name of each column, "" where the file has none, and notes on what is odd about them."""
+    stored = [decoded(entry) for entry in list_entries(layout, "POINT", "LABELS")]
+    n = layout.n_points
+    names = [*stored, *[""] * n][:n]
+    notes = []
+    spare = [x for x in stored[n:] if x]
+    if spare:
+        notes.append(f"POINT:LABELS names {len(spare)} more than the {n} columns; they are left alone")
+    if names.count(""):
+        notes.append(f"{names.count('')} of {n} columns have no name")
+    twice = [name for name, count in Counter(x for x in names if x).items() if count > 1]
+    if twice:
+        more = ", ..." if len(twice) > _NAMED_IN_NOTE else ""
+        notes.append(f"{len(twice)} names stand more than once: {', '.join(twice[:_NAMED_IN_NOTE])}{more}")
+    prefixes = sorted({_split_prefix(x)[0] for x in names} - {""})
+    if len(prefixes) > 1:
+        notes.append(f"names of {len(prefixes)} subjects: {', '.join(prefixes)}")
+    return names, notes
+
+
+def full_names(trial: Trial) -> list[str]:
+    """Names with their subjects' prefixes put back."""
+    return [
+        f"{subject}:{label}" if subject else label for subject, label in zip(trial.subjects, trial.labels, strict=True)
+    ]
+
+
+def _split_prefix(name: str) -> tuple[str, str]:
+    """("Nick01", "LFHD") of "Nick01:LFHD"; ("", name) where there is no prefix."""
+    subject, colon, label = name.rpartition(":")
+    return (subject, label) if colon and subject and label else ("", name)
+
+
+def _full_name(trial: Trial, column: OutputColumn) -> str:
+    """An output column's name as the file stores it: with the prefix of its subject, if names here have one.
+
+    A column that keeps its name keeps its prefix. One that gets a name gets the prefix most common among its pieces,
+    else among the trial's markers; one without a name (`*3`) gets none.
+    """
+    sources = [c for c, _, _ in column.pieces]
+    label = column.label
+    if sources and trial.labels[sources[0]] == label:
+        subject = trial.subjects[sources[0]]
+    elif is_unlabelled(label) or ":" in label:
+        subject = ""
+    else:
+        subject = _most_common(trial, sources) or _most_common(trial, trial.marker_columns)
+    return f"{subject}:{label}" if subject else label
+
+
+def _most_common(trial: Trial, columns: Sequence[int]) -> str:
+    counted = Counter(trial.subjects[c] for c in columns if trial.subjects[c])
+    return counted.most_common(1)[0][0] if counted else ""
+
+
+def _model_outputs(layout: Layout) -> frozenset[str]:
+    """Labels that the file lists as angles, forces, ...: POINT:ANGLES and the like, and what TYPE_GROUPS adds."""
+    groups = {*_MODEL_GROUPS, *layout.texts("POINT", "TYPE_GROUPS")}
+    lists = (list_entries(layout, "POINT", group) for group in sorted(groups))
+    return frozenset(_split_prefix(decoded(x))[1] for entries in lists for x in entries if decoded(x))
+
+
+def _missing(layout: Layout) -> list[str]:
+    notes = []
+    if not any(record.kind == 0 and record.name == "POINT" for record in layout.records):
+        notes.append("the file has no POINT group; its header is believed")
+    if not layout.n_points:
+        notes.append("the file holds no markers")
+    if not layout.n_frames:
+        notes.append("the file holds no frames")
+    return notes

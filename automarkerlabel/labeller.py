@@ -1,0 +1,212 @@
+"""The seam between the user's world (numpy, millimetres) and tensors: a model file in, labels out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from automarkerlabel import checkpoint as store
+from automarkerlabel import tracklets as pieces
+from automarkerlabel.decide.assign import decide, hold_fixed
+from automarkerlabel.errors import InputError, ModelError
+from automarkerlabel.features import (
+    Windows,
+    cut_windows,
+    encode,
+    gather,
+    n_inputs,
+    neighbour_features,
+)
+from automarkerlabel.legacy import LegacyModel
+from automarkerlabel.markerset import MarkerSet
+from automarkerlabel.models import MODELS, architecture, build
+from automarkerlabel.scores import Labelling, LabelScores
+from automarkerlabel.settings import WindowConfig
+from automarkerlabel.tracklets import Tracklet
+from automarkerlabel.trial import FloatArray, IntArray, Trial
+
+_WINDOWS_AT_ONCE = 512
+PRETRAINED = Path(__file__).parent / "pretrained"
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionWeights:
+    """Attention of some windows of a trial: `weights` `(n_windows, layer, head, sample, sample)`, the `tracklet` and
+    the sampled `frames` `(n_windows, sample)` of each, -1 where there is no sample."""
+
+    tracklet: IntArray
+    frames: IntArray
+    weights: FloatArray
+
+
+class Labeller:
+    """A model ready to label.
+
+    >>> from automarkerlabel import Labeller, read                        # doctest: +SKIP
+    >>> labelling = Labeller.load("lab.ckpt").label(read("walk.c3d"))     # doctest: +SKIP
+    """
+
+    def __init__(self, checkpoint: store.Checkpoint, device: str = "cpu") -> None:
+        self.checkpoint = checkpoint
+        self.marker_set: MarkerSet = checkpoint.marker_set
+        self.device = torch.device(device)
+        self.legacy: LegacyModel | None = None
+        if checkpoint.model_type == "legacy_lstm":
+            self.legacy = LegacyModel(checkpoint.config, checkpoint.tensors, checkpoint.marker_set)
+            return
+        self.windows = WindowConfig(**checkpoint.windows)
+        self.scale = np.array(checkpoint.scale, np.float32)
+        self.model = load_model(checkpoint).to(self.device).eval()
+
+    @classmethod
+    def load(cls, model: str | Path, device: str = "cpu") -> "Labeller":
+        """From a model file, or the name of a model that comes with the package.
+
+        Raises `ModelError` for a file that is no model.
+        """
+        return cls(store.load(find_model(model)), device)
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether the model has attention weights to look at."""
+        return self.legacy is None and architecture(self.checkpoint.model_type).model.has_attention
+
+    def require_attention(self) -> None:
+        """Raise `ModelError` for a model type without attention, naming those that have it."""
+        if not self.has_attention:
+            having = [name for name, kind in MODELS.items() if kind.model.has_attention]
+            raise ModelError(
+                f"attention: expected a model of type {' or '.join(having)}, found {self.checkpoint.model_type},"
+                " which has no attention weights"
+            )
+
+    def label(self, trial: Trial, keep_labels: bool = False, heading_deg: float = 0.0) -> Labelling:
+        """The labels of a trial's tracklets, each with its confidence.
+
+        keep_labels  holds names fixed that the trial has already and the marker set knows.
+        heading_deg  turns the trial about the vertical before a converted model of the predecessor sees it;
+                     other models do not depend on heading.
+
+        Raises `TrialError` for a trial without visible points.
+        """
+        trial.require_points()
+        tracklets, scores = self.scores(trial, heading_deg)
+        visible = pieces.visibility(trial, tracklets)
+        fixed = hold_fixed(trial, tracklets, self.marker_set.labels) if keep_labels else None
+        return decide(scores, tracklets, visible, self.checkpoint.temperature, fixed)
+
+    def scores(self, trial: Trial, heading_deg: float = 0.0) -> tuple[list[Tracklet], LabelScores]:
+        """The trial's tracklets, and what the model says of each in its windows."""
+        if self.legacy is not None:
+            return self.legacy.scores(trial, heading_deg)
+        tracklets = pieces.split(trial)
+        windows = cut_windows(trial.visible, tracklets, trial.rate_hz, self.windows)
+        parts = [
+            torch.log_softmax(self._forward(x, mask)[0], -1).cpu().numpy()
+            for x, mask, _ in self._inputs(trial, windows)
+        ]
+        log_probs = np.concatenate(parts) if parts else np.zeros((0, len(self.marker_set) + 1), np.float32)
+        return tracklets, LabelScores(
+            self.marker_set.labels, log_probs, windows.tracklet, windows.spans(), len(tracklets)
+        )
+
+    def attention(self, trial: Trial) -> Iterator[AttentionWeights]:
+        """Attention weights of every window, some hundred windows at a time.
+
+        Raises `ModelError` for a model type without attention.
+        """
+        self.require_attention()
+        tracklets = pieces.split(trial)
+        windows = cut_windows(trial.visible, tracklets, trial.rate_hz, self.windows)
+        for x, mask, where in self._inputs(trial, windows):
+            _, layers = self._forward(x, mask, with_weights=True)
+            weights = torch.stack(layers, 1).float().cpu().numpy()  # (n_windows, layer, head, sample, sample)
+            yield AttentionWeights(windows.tracklet[where], windows.frames[where], weights)
+
+    def _inputs(self, trial: Trial, windows: Windows) -> Iterator[tuple[Tensor, Tensor, slice]]:
+        """Windows as tensors, some hundred at a time. Computed points are no neighbours."""
+        positions = trial.positions
+        if trial.computed:
+            positions = positions.copy()
+            positions[:, list(trial.computed)] = np.nan
+        rate_hz = trial.rate_hz / self.windows.step(trial.rate_hz)
+        for start in range(0, len(windows.tracklet), _WINDOWS_AT_ONCE):
+            where = slice(start, start + _WINDOWS_AT_ONCE)
+            part = Windows(windows.tracklet[where], windows.column[where], windows.frames[where])
+            features, _ = neighbour_features(gather(positions, part), part.column, rate_hz, self.windows.n_neighbours)
+            x = torch.from_numpy(encode(features, self.scale)).to(self.device)
+            yield x, torch.from_numpy(part.mask).to(self.device), where
+
+    @torch.inference_mode()
+    def _forward(self, x: Tensor, mask: Tensor, with_weights: bool = False) -> tuple[Tensor, list[Tensor]]:
+        scores, weights = self.model(x, mask, with_weights)
+        return scores, weights
+
+
+def load_model(checkpoint: store.Checkpoint) -> nn.Module:
+    """The network of a checkpoint with its weights. Raises `ModelError` where they do not fit each other."""
+    kind = architecture(checkpoint.model_type)
+    try:
+        config = kind.config(**checkpoint.config)
+        windows = WindowConfig(**checkpoint.windows)
+    except TypeError as error:
+        raise ModelError(f"expected the settings of a {checkpoint.model_type} model, found others: {error}") from error
+    model = build(checkpoint.model_type, config, n_inputs(windows), windows.n_samples, len(checkpoint.marker_set) + 1)
+    try:
+        model.load_state_dict(checkpoint.tensors)
+    except RuntimeError as error:
+        detail = str(error).splitlines()[-1].strip()
+        raise ModelError(
+            f"expected weights of a {checkpoint.model_type} model for {len(checkpoint.marker_set)} labels,"
+            f" found others: {detail}"
+        ) from error
+    return model
+
+
+def find_model(model: str | Path) -> Path:
+    """The file of a model given by path, or by the name of one that comes with the package."""
+    path = Path(model)
+    if path.exists():
+        return path
+    named = PRETRAINED / f"{model}.ckpt"
+    if len(path.parts) == 1 and not path.suffix and named.is_file():
+        return named
+    raise ModelError(
+        f"{model}: expected a model file or one of {', '.join(pretrained_names()) or 'none'}, found neither"
+    )
+
+
+def pretrained_names() -> list[str]:
+    """Names of the models that come with the package."""
+    return sorted(p.stem for p in PRETRAINED.glob("*.ckpt"))
+
+
+def as_device(name: str) -> str:
+    """A device that is there: "auto" takes a GPU if there is one. Raises `InputError` for one that is not."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device: expected auto, cpu, cuda or cuda:N that is there, found {name!r}") from error
+    return str(device)
+
+
+def facts(checkpoint: store.Checkpoint) -> dict[str, Any]:
+    """What is in a model file, as plain values for a table or JSON."""
+    return {
+        "model_type": checkpoint.model_type,
+        "version": checkpoint.version,
+        "labels": list(checkpoint.marker_set.labels),
+        "n_labels": len(checkpoint.marker_set),
+        "parameters": int(sum(t.numel() for t in checkpoint.tensors.values())),
+        "config": checkpoint.config,
+        "windows": checkpoint.windows,
+        "temperature": checkpoint.temperature,
+        "training": checkpoint.training,
+    }

@@ -1,0 +1,97 @@
+"""How many windows fit into memory at once, by an estimate beforehand and by backing off when it was too high."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from automarkerlabel.errors import TrainingError
+
+_SHARE = 0.5  # of the free memory that the estimate may fill: gradients, the allocator and others need the rest
+
+
+def bytes_per_window(model: nn.Module, n_samples: int, n_features: int) -> int:
+    """Bytes that the backward pass of one window keeps, counted on a batch of four on the model's device."""
+    device = next(model.parameters()).device
+    weights = {p.data_ptr() for p in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def count(tensor: Tensor) -> Tensor:
+        if tensor.data_ptr() not in weights:
+            kept[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    x = torch.zeros(4, n_samples, n_features, device=device)
+    mask = torch.ones(4, n_samples, dtype=torch.bool, device=device)
+    training = model.training
+    model.eval()  # batch statistics stay as they are; dropout masks are small beside the rest
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
+        scores, _ = model(x, mask)
+    del scores
+    model.train(training)
+    return max(1, (sum(kept.values()) + x.numel() * x.element_size()) // 4)
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Free memory of the device, None where the system does not tell."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        return None
+    return None
+
+
+def windows_that_fit(batch_size: int, per_window: int, free: int | None) -> int:
+    """The largest `batch_size / 2**n`, rounded up, whose estimate stays within its share of the free memory.
+
+    >>> windows_that_fit(100, per_window=1000, free=60_000)
+    25
+    """
+    size = batch_size
+    while free is not None and size > 1 and size * per_window > free * _SHARE:
+        size = -(-size // 2)
+    return size
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, on a GPU or on the CPU."""
+    text = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and ("out of memory" in text or "not enough memory" in text)
+    )
+
+
+class BackOff:
+    """Splits a batch into parts that fit; halves the part when memory runs out. The effective batch stays the same."""
+
+    def __init__(self, batch_size: int, part: int) -> None:
+        self.batch_size = batch_size
+        self.part = max(1, min(part, batch_size))
+
+    def run(self, step: Callable[[slice], None], restart: Callable[[], None], size: int) -> None:
+        """Call `step` on the parts of a batch of `size`; when memory runs out, `restart` and try smaller parts.
+
+        Raises `TrainingError` if a single window does not fit.
+        """
+        while True:
+            restart()
+            try:
+                for start in range(0, size, self.part):
+                    step(slice(start, min(start + self.part, size)))
+                return
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self.part == 1:
+                    raise TrainingError(
+                        "memory: expected room for one window at a time, found none;"
+                        " use a smaller model (--preset light) or close other programs"
+                    ) from error
+                self.part = -(-self.part // 2)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()

@@ -1,0 +1,100 @@
+"""A check of every architecture on the machine at hand: builds, learns, saves, loads, answers the same."""
+
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from automarkerlabel import checkpoint as store
+from automarkerlabel.errors import AutoMarkerLabelError
+from automarkerlabel.features import n_inputs
+from automarkerlabel.labeller import load_model
+from automarkerlabel.markerset import MarkerSet
+from automarkerlabel.models import MODELS, build, config_dict, make_config
+from automarkerlabel.settings import WindowConfig
+
+_STEPS = 200
+_N_WINDOWS = 24
+
+
+@dataclass(frozen=True)
+class Check:
+    """How one architecture did; `detail` says what failed."""
+
+    name: str
+    passed: bool
+    detail: str
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def names() -> list[str]:
+    """The architectures in the order in which they are checked."""
+    return list(MODELS)
+
+
+def check(name: str, device: str = "cpu") -> Check:
+    """Check one architecture; whatever goes wrong is told in the result."""
+    started = time.perf_counter()
+    try:
+        detail = _problem(name, torch.device(device))
+    except (AutoMarkerLabelError, RuntimeError, ValueError) as error:
+        detail = f"{type(error).__name__}: {error}"
+    return Check(name, not detail, detail, time.perf_counter() - started)
+
+
+def _problem(name: str, device: torch.device) -> str:
+    """What is wrong with an architecture, "" for nothing."""
+    torch.manual_seed(0)
+    windows = WindowConfig(n_neighbours=4)
+    labels = MarkerSet([f"M{n}" for n in range(5)])
+    config = make_config(name, "light")
+    model = build(name, config, n_inputs(windows), windows.n_samples, len(labels) + 1).to(device)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(_N_WINDOWS, windows.n_samples, n_inputs(windows), generator=generator).to(device)
+    lengths = torch.randint(1, windows.n_samples + 1, (_N_WINDOWS, 1), generator=generator)
+    mask = (torch.arange(windows.n_samples) < lengths).to(device)
+    target = (torch.arange(_N_WINDOWS) % (len(labels) + 1)).to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    for _ in range(_STEPS):
+        loss = F.cross_entropy(model(x, mask)[0], target)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    model.eval()
+    with torch.inference_mode():
+        scores, weights = model(x, mask, with_weights=True)
+        if not bool((scores.argmax(1) == target).all()):
+            right = int((scores.argmax(1) == target).sum())
+            return f"expected to learn {_N_WINDOWS} windows by heart, found {right} right"
+        if MODELS[name].model.has_attention != bool(weights):
+            return f"expected attention weights: {MODELS[name].model.has_attention}, found {len(weights)} layers"
+        for layer in weights:
+            if not torch.allclose(layer.sum(-1), torch.ones(1, device=device), atol=1e-5):
+                return "expected attention weights that sum to one, found others"
+            if float(layer.masked_select(~mask[:, None, None]).abs().sum()) > 0:
+                return "expected no attention to padding, found some"
+        if not torch.allclose(model(x, mask)[0], scores, atol=1e-4):
+            return "expected the same scores with and without attention weights, found others"
+    again = _saved_and_loaded(store.Checkpoint(
+        name, config_dict(config), asdict(windows), labels, np.ones(1).tolist(),
+        {k: v.cpu() for k, v in model.state_dict().items()},
+    )).to(device)  # fmt: skip
+    with torch.inference_mode():
+        if not torch.equal(again(x, mask)[0], model(x, mask)[0]):
+            return "expected the same scores after saving and loading, found others"
+    return ""
+
+
+def _saved_and_loaded(checkpoint: store.Checkpoint) -> torch.nn.Module:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.ckpt"
+        store.save(checkpoint, path)
+        return load_model(store.load(path)).eval()

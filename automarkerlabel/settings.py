@@ -1,0 +1,113 @@
+"""Everything about training that can be set, with its help; the command line makes an option of each field."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from automarkerlabel.errors import InputError
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """How windows are cut out of trajectories."""
+
+    rate_hz: Annotated[float, "samples a second inside a window; a slower file keeps its own rate"] = 15.0
+    n_samples: Annotated[int, "samples of a window"] = 8
+    n_neighbours: Annotated[int, "nearest other points that a window sees"] = 32
+
+    def __post_init__(self) -> None:
+        if not (self.rate_hz > 0 and self.n_samples >= 1 and self.n_neighbours >= 1):
+            raise InputError(f"windows: expected numbers above 0, found {self}")
+
+    def step(self, file_rate_hz: float) -> float:
+        """Frames of the file between two samples."""
+        return max(1.0, file_rate_hz / self.rate_hz)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How scenes are changed before they are learnt from."""
+
+    scale: Annotated[float, "standard deviation of the logarithm of the body's size"] = 0.05
+    mirror: Annotated[float, "share of scenes with left and right exchanged, where the marker set allows it"] = 0.5
+    placement_mm: Annotated[float, "standard deviation of a marker's constant offset in a scene, an axis"] = 4.0
+    noise_mm: Annotated[float, "standard deviation of measurement noise, an axis"] = 0.5
+    hidden: Annotated[float, "greatest share of markers missing from a scene"] = 0.25
+    occluded: Annotated[float, "share of markers hidden for a part of the window"] = 0.1
+    cut: Annotated[float, "share of markers whose trajectory goes on in another column"] = 0.1
+    ghosts: Annotated[int, "greatest number of points that are no marker"] = 6
+
+    def __post_init__(self) -> None:
+        for name in ("mirror", "hidden", "occluded", "cut"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name}: expected a share from 0 to 1, found {getattr(self, name)}")
+        if min(self.scale, self.placement_mm, self.noise_mm, self.ghosts) < 0:
+            raise InputError(f"augmentation: expected nothing below 0, found {self}")
+
+
+NO_AUGMENTATION = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How a trajectory model is trained."""
+
+    epochs: Annotated[int, "at most this many"] = 60
+    epoch_windows: Annotated[int, "windows in an epoch; 0: as many as the trials hold, at least 20,000"] = 0
+    batch_size: Annotated[int, "windows of one step, whatever part of them fits into memory at once"] = 256
+    optimizer: Annotated[str, "adamw, or sgd with momentum as the predecessor had it"] = "adamw"
+    learning_rate: Annotated[float, "greatest learning rate"] = 2e-3
+    weight_decay: Annotated[float, "of adamw"] = 0.01
+    momentum: Annotated[float, "of sgd"] = 0.65
+    warmup_steps: Annotated[int, "steps over which the learning rate rises"] = 100
+    schedule: Annotated[str, "cosine falls to nothing over the epochs; plateau falls when nothing gets better"] = (
+        "cosine"
+    )
+    plateau_factor: Annotated[float, "what a plateau multiplies the learning rate by"] = 0.5
+    plateau_patience: Annotated[int, "epochs without a lower validation loss that make a plateau"] = 4
+    patience: Annotated[int, "stop after this many epochs without a lower validation loss; 0: never"] = 0
+    clip: Annotated[float, "greatest norm of the gradient; 0: any"] = 1.0
+    mixed_precision: Annotated[bool, "bfloat16 where the device computes it natively (GPUs only)"] = True
+    seed: Annotated[int, "of weights, scenes and dropout"] = 0
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("optimizer", ("adamw", "sgd")), ("schedule", ("cosine", "plateau"))):
+            if getattr(self, name) not in allowed:
+                raise InputError(f"{name}: expected {' or '.join(allowed)}, found {getattr(self, name)!r}")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}: expected at least 1, found {getattr(self, name)}")
+        if not self.learning_rate > 0:
+            raise InputError(f"learning_rate: expected more than 0, found {self.learning_rate}")
+
+
+# What a preset sets beside the network's own sizes. "paper": the defaults of the predecessor and of its attention
+# extension; its windows are 120 frames at the file's rate, which was 240 Hz, and hold all other markers.
+PRESETS: dict[str, dict[str, dict[str, float | int | str]]] = {
+    "light": {"windows": {}, "training": {}},
+    "full": {"windows": {"n_samples": 16, "rate_hz": 30.0, "n_neighbours": 48}, "training": {}},
+    "paper": {
+        "windows": {"n_samples": 120, "rate_hz": 240.0},
+        "training": {
+            "batch_size": 100, "optimizer": "sgd", "learning_rate": 0.078, "momentum": 0.65, "epochs": 10,
+            "schedule": "plateau", "warmup_steps": 0,
+        },
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Sizes of a network; what is not given stays as the preset has it, what the type does not have is refused."""
+
+    cells: Annotated[int | None, "lstm, hybrid: LSTM cells"] = None
+    width: Annotated[int | None, "transformer: width of the encoder"] = None
+    layers: Annotated[int | None, "LSTM or encoder layers"] = None
+    heads: Annotated[int | None, "transformer, hybrid: attention heads"] = None
+    feed_forward: Annotated[int | None, "transformer: feed-forward width"] = None
+    dropout: Annotated[float | None, "lstm, hybrid: dropout between LSTM layers"] = None
+    attention_dropout: Annotated[float | None, "transformer, hybrid: dropout of the attention"] = None
+    projection: Annotated[int | None, "lstm: width of a projection before it; 0: none"] = None
+    head_width: Annotated[int | None, "width of the classifying head"] = None
+    head_dropout: Annotated[float | None, "dropout of the classifying head"] = None
+    pooling: Annotated[str | None, "mean of the samples, or flatten as the predecessor did"] = None
+    norm: Annotated[str | None, "layer or batch norm in the head"] = None

@@ -1,0 +1,133 @@
+"""From trials and settings to a trained, calibrated model file."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from automarkerlabel import checkpoint as store
+from automarkerlabel.collect import Source, split_validation
+from automarkerlabel.errors import InputError, MarkerSetError, OutputError
+from automarkerlabel.evaluate import fit_temperature
+from automarkerlabel.io.files import check_output
+from automarkerlabel.labeller import Labeller
+from automarkerlabel.markerset import MarkerSet, from_trials
+from automarkerlabel.models import make_config
+from automarkerlabel.settings import Augmentation, NetworkSettings, TrainSettings, WindowConfig
+from automarkerlabel.simulate.corrupt import Corruption
+from automarkerlabel.training import Task, Trainer
+from automarkerlabel.workflow import read_any_marker_set
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `aml train` was asked for. `neighbours_given`: False lets the paper preset take all other markers."""
+
+    model_type: str
+    preset: str
+    windows: WindowConfig
+    settings: TrainSettings
+    augmentation: Augmentation
+    network: NetworkSettings
+    neighbours_given: bool
+    out: Path
+    base: Path | None = None
+    resume: bool = False
+    overwrite: bool = False
+    device: str = "cpu"
+
+
+def check(plan: Plan) -> None:
+    """Refuse early what would fail late. Raises `OutputError`, `ModelError`, `InputError`."""
+    _network(plan)
+    if plan.resume and plan.base is not None:
+        raise InputError("--resume and --from: expected one of them, found both")
+    if not plan.resume:
+        check_output(plan.out, overwrite=plan.overwrite)
+        state = plan.out.with_name(plan.out.name + ".run") / "state.pt"
+        if state.exists() and not plan.overwrite:
+            raise OutputError(f"{plan.out}: expected no earlier run, found one; add --resume to go on or --overwrite")
+
+
+def _network(plan: Plan) -> dict[str, object]:
+    changes = {k: v for k, v in asdict(plan.network).items() if v is not None}
+    preset = "paper" if plan.preset == "paper" else plan.preset
+    make_config(plan.model_type, preset, **changes)
+    return changes
+
+
+def prepare(
+    plan: Plan,
+    sources: Sequence[Source],
+    validation: Sequence[Source] | None,
+    val_share: float,
+    val_by: str,
+    marker_set_file: Path | None,
+) -> Trainer:
+    """A trainer ready to run. Raises `MarkerSetError` where trials and marker set share no label."""
+    train, held_out = (
+        (list(sources), list(validation))
+        if validation is not None
+        else split_validation(sources, val_share, val_by, plan.settings.seed)
+    )
+    marker_set = _marker_set(sources, marker_set_file)
+    windows = plan.windows
+    if plan.preset == "paper" and not plan.neighbours_given:
+        windows = replace(windows, n_neighbours=len(marker_set) - 1)
+    config = make_config(plan.model_type, plan.preset, **_network(plan))
+    task = Task(
+        plan.model_type, config, windows, marker_set, [s.trial for s in train], [s.trial for s in held_out],
+        plan.augmentation,
+    )  # fmt: skip
+    trainer = Trainer(task, plan.settings, plan.out, plan.device)
+    if plan.resume:
+        trainer.resume()
+    else:
+        trainer.forget()
+    if plan.base is not None:
+        trainer.start_from(store.load(plan.base))
+    return trainer
+
+
+def _marker_set(sources: Sequence[Source], file: Path | None) -> MarkerSet:
+    worn = from_trials([s.trial for s in sources])
+    if file is None:
+        return worn
+    marker_set = read_any_marker_set(file)
+    shared = set(marker_set.labels) & set(worn.labels)
+    if not shared:
+        raise MarkerSetError(
+            f"{file}: expected labels of the trials ({', '.join(worn.labels[:4])}, ...),"
+            f" found none of them ({', '.join(marker_set.labels[:4])}, ...)"
+        )
+    return marker_set
+
+
+def describe(trainer: Trainer) -> str:
+    """What is about to be learnt, in a line or two."""
+    task = trainer.task
+    weights = sum(p.numel() for p in trainer.model.parameters())
+    lines = [
+        f"{task.model_type} of {weights:,} weights for {len(task.marker_set)} labels; {len(task.train)} trials to learn"
+        f" from, {len(task.validation)} to validate; {trainer.steps_per_epoch} steps of"
+        f" {trainer.settings.batch_size} windows an epoch on {trainer.device}"
+    ]
+    if trainer.back_off.part < trainer.settings.batch_size:
+        lines.append(f"memory: steps are taken in parts of {trainer.back_off.part} windows")
+    if task.augmentation.mirror and not trainer.sampler.mirrored:
+        lines.append("left and right are not exchanged: the marker set does not mirror itself")
+    return "\n".join(lines)
+
+
+def calibrate(trainer: Trainer) -> float:
+    """Fit the confidence of the best model on corrupted validation trials, store it in the file, and return it.
+
+    Without validation trials it stays 1.
+    """
+    stored = store.load(trainer.out)
+    if not trainer.task.validation:
+        return stored.temperature
+    temperature = fit_temperature(
+        Labeller(stored, str(trainer.device)), trainer.task.validation, Corruption(swaps=0, seed=trainer.settings.seed)
+    )
+    store.save(replace(stored, temperature=temperature), trainer.out)
+    return temperature

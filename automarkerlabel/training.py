@@ -1,0 +1,346 @@
+"""Training of the trajectory models: epochs, validation, schedule, checkpoints, resuming."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from automarkerlabel import checkpoint as store
+from automarkerlabel.dataset import Batch, SceneSampler
+from automarkerlabel.errors import ModelError, TrainingError
+from automarkerlabel.features import encode, feature_scale, n_inputs
+from automarkerlabel.io.files import atomic
+from automarkerlabel.markerset import MarkerSet
+from automarkerlabel.memory import BackOff, bytes_per_window, free_bytes, windows_that_fit
+from automarkerlabel.models import Config, build, config_dict
+from automarkerlabel.settings import Augmentation, TrainSettings, WindowConfig
+from automarkerlabel.trial import Trial
+
+_BAD_STEPS_IN_A_ROW = 10
+_SCALE_SCENES = 64
+_LEAST_EPOCH = 20_000  # windows
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is learnt: the model type and its config, the windows, the marker set, and the trials."""
+
+    model_type: str
+    config: Config
+    windows: WindowConfig
+    marker_set: MarkerSet
+    train: Sequence[Trial]
+    validation: Sequence[Trial] = ()
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Figures of one finished epoch; validation figures are None without validation trials."""
+
+    epoch: int
+    epochs: int
+    loss: float
+    accuracy: float
+    val_loss: float | None
+    val_accuracy: float | None
+    learning_rate: float
+    windows_per_s: float
+    seconds: float
+    best: bool
+    part: int
+    skipped_steps: int
+
+
+Step = Callable[[int, int, float], None]
+
+
+class Trainer:
+    """Trains one task into one model file.
+
+    out       the model file: the best state so far, written when an epoch is better than all before.
+    run_dir   the state after the last epoch, to go on from, and a log of one JSON line an epoch.
+    """
+
+    def __init__(self, task: Task, settings: TrainSettings, out: Path, device: str = "cpu") -> None:
+        torch.manual_seed(settings.seed)
+        self.task, self.settings, self.out = task, settings, out
+        self.run_dir = out.with_name(out.name + ".run")
+        self.device = torch.device(device)
+        self.sampler = SceneSampler(task.train, task.marker_set, task.windows, task.augmentation)
+        self.val_sampler = (
+            SceneSampler(task.validation, task.marker_set, task.windows, task.augmentation) if task.validation else None
+        )
+        first = self.sampler.draw(_SCALE_SCENES, np.random.default_rng((settings.seed, 0)))
+        self.scale = feature_scale(first.features)
+        n_features = n_inputs(task.windows)
+        self.model = build(
+            task.model_type, task.config, n_features, task.windows.n_samples, len(task.marker_set) + 1
+        ).to(self.device)
+        self.optimizer = self._make_optimizer()
+        per_window = bytes_per_window(self.model, task.windows.n_samples, n_features)
+        fits = windows_that_fit(settings.batch_size, per_window, free_bytes(self.device))
+        self.back_off = BackOff(settings.batch_size, fits)
+        self.steps_per_epoch = max(1, round(self.epoch_windows / settings.batch_size))
+        self.epoch = 0
+        self.best: float | None = None
+        self.stale = 0
+        self.plateau_scale = 1.0
+        self.plateau_stale = 0
+        self.seconds = 0.0
+
+    @property
+    def epoch_windows(self) -> int:
+        return self.settings.epoch_windows or max(_LEAST_EPOCH, self.sampler.natural_size())
+
+    def _make_optimizer(self) -> torch.optim.Optimizer:
+        s = self.settings
+        if s.optimizer == "sgd":
+            return torch.optim.SGD(self.model.parameters(), lr=s.learning_rate, momentum=s.momentum)
+        return torch.optim.AdamW(self.model.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
+
+    def epochs(self, on_step: Step | None = None) -> Iterator[Epoch]:
+        """Train, one finished and saved epoch at a time, until the last or until nothing gets better.
+
+        `on_step(step, steps, loss)` hears of every step. Raises `TrainingError` when it cannot go on.
+        """
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        while self.epoch < self.settings.epochs and not self._stopped():
+            report = self._one_epoch(on_step)
+            if report.best:
+                self.save_model(report)
+            self.save_state()
+            with (self.run_dir / "log.jsonl").open("a", encoding="utf-8") as log:
+                log.write(json.dumps(asdict(report)) + "\n")
+            yield report
+
+    def _stopped(self) -> bool:
+        return 0 < self.settings.patience <= self.stale
+
+    def _one_epoch(self, on_step: Step | None) -> Epoch:
+        started = time.perf_counter()
+        # Random numbers follow from seed and epoch alone, so that a resumed run draws what an unbroken one draws.
+        rng = np.random.default_rng((self.settings.seed, 1, self.epoch))
+        torch.manual_seed(hash((self.settings.seed, self.epoch)) & 0x7FFFFFFF)
+        self.model.train()
+        losses, right, seen, bad, bad_in_a_row = [], 0, 0, 0, 0
+        for step, batch in enumerate(self._prefetched(rng)):
+            rate = self._learning_rate(step)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            loss, correct = self._step(batch)
+            if np.isfinite(loss):
+                bad_in_a_row = 0
+                losses.append(loss)
+            else:
+                bad, bad_in_a_row = bad + 1, bad_in_a_row + 1
+                if bad_in_a_row >= _BAD_STEPS_IN_A_ROW:
+                    raise TrainingError(
+                        f"expected finite losses, found {bad_in_a_row} in a row that are not;"
+                        f" use a lower --learning-rate (now {self.settings.learning_rate:g}) or a smaller --clip"
+                    )
+            right, seen = right + correct, seen + len(batch)
+            if on_step:
+                on_step(step + 1, self.steps_per_epoch, loss)
+        trained_s = time.perf_counter() - started
+        val_loss, val_accuracy = self.validate()
+        self.epoch += 1
+        loss = float(np.mean(losses)) if losses else float("nan")
+        best = self._remember(loss if val_loss is None else val_loss)
+        seconds = time.perf_counter() - started
+        self.seconds += seconds
+        return Epoch(
+            self.epoch, self.settings.epochs, loss, right / max(1, seen), val_loss, val_accuracy, rate,
+            seen / trained_s, seconds, best, self.back_off.part, bad,
+        )  # fmt: skip
+
+    def _prefetched(self, rng: np.random.Generator) -> Iterator[Batch]:
+        """Batches of an epoch, the next one prepared by a thread while the last is learnt from."""
+        batches = self.sampler.batches(self.settings.batch_size, self.steps_per_epoch, rng)
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(next, batches, None)
+            while (batch := coming.result()) is not None:
+                coming = pool.submit(next, batches, None)
+                yield batch
+
+    def _learning_rate(self, step: int) -> float:
+        s = self.settings
+        done = self.epoch * self.steps_per_epoch + step
+        rate = s.learning_rate * min(1.0, (done + 1) / max(1, s.warmup_steps)) * self.plateau_scale
+        if s.schedule == "cosine":
+            rate *= 0.5 + 0.5 * np.cos(np.pi * done / (s.epochs * self.steps_per_epoch))
+        return float(rate)
+
+    def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        x = torch.from_numpy(encode(batch.features, self.scale))
+        arrays = (x, torch.from_numpy(batch.mask), torch.from_numpy(batch.target))
+        return arrays[0].to(self.device), arrays[1].to(self.device), arrays[2].to(self.device)
+
+    def _autocast(self) -> torch.autocast:
+        native = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.mixed_precision and native)
+
+    def _step(self, batch: Batch) -> tuple[float, int]:
+        """One optimiser step on a batch, in parts that fit; (mean loss, windows that were right). A batch whose loss
+        or gradient is not finite changes nothing."""
+        x, mask, target = self._tensors(batch)
+        total, correct = 0.0, 0
+
+        def restart() -> None:
+            nonlocal total, correct
+            total, correct = 0.0, 0
+            self.optimizer.zero_grad(set_to_none=True)
+
+        def part(where: slice) -> None:
+            nonlocal total, correct
+            with self._autocast():
+                scores, _ = self.model(x[where], mask[where])
+            loss = F.cross_entropy(scores.float(), target[where], reduction="sum") / len(target)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += float(loss)
+            correct += int((scores.argmax(1) == target[where]).sum())
+
+        self.back_off.run(part, restart, len(target))
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip or float("inf"))
+        if not (np.isfinite(total) and bool(torch.isfinite(norm))):
+            self.optimizer.zero_grad(set_to_none=True)
+            return float("nan"), correct
+        self.optimizer.step()
+        return total, correct
+
+    @torch.no_grad()
+    def validate(self) -> tuple[float | None, float | None]:
+        """(loss, accuracy) on scenes of the validation trials, the same scenes every time."""
+        if self.val_sampler is None:
+            return None, None
+        self.model.eval()
+        loss, right, n = 0.0, 0, 0
+        count = min(16, max(4, self.steps_per_epoch // 4))
+        for batch in self.val_sampler.batches(256, count, np.random.default_rng((self.settings.seed, 2))):
+            x, mask, target = self._tensors(batch)
+            scores, _ = self.model(x, mask)
+            loss += float(F.cross_entropy(scores, target, reduction="sum"))
+            right += int((scores.argmax(1) == target).sum())
+            n += len(batch)
+        return loss / n, right / n
+
+    def _remember(self, loss: float) -> bool:
+        """Note whether this epoch is the best, and lower the learning rate on a plateau."""
+        better = np.isfinite(loss) and (self.best is None or loss < self.best)
+        if better:
+            self.best, self.stale, self.plateau_stale = loss, 0, 0
+            return True
+        self.stale += 1
+        self.plateau_stale += 1
+        if self.settings.schedule == "plateau" and self.plateau_stale > self.settings.plateau_patience:
+            self.plateau_scale *= self.settings.plateau_factor
+            self.plateau_stale = 0
+        return False
+
+    # --- files -------------------------------------------------------------------------------------------------
+
+    def as_checkpoint(self, training: dict[str, Any], temperature: float = 1.0) -> store.Checkpoint:
+        """The model as it is now."""
+        tensors = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
+        return store.Checkpoint(
+            self.task.model_type, config_dict(self.task.config), asdict(self.task.windows), self.task.marker_set,
+            self.scale.tolist(), tensors, temperature, training,
+        )  # fmt: skip
+
+    def save_model(self, report: Epoch) -> None:
+        """Write the model file with how it came about."""
+        training = {
+            "settings": asdict(self.settings),
+            "augmentation": asdict(self.task.augmentation),
+            "n_trials": len(self.task.train),
+            "n_validation_trials": len(self.task.validation),
+            "seconds": round(self.seconds, 1),
+            "figures": asdict(report),
+        }
+        store.save(self.as_checkpoint(training), self.out)
+
+    def save_state(self) -> None:
+        """Write what `resume` needs."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scale": torch.from_numpy(self.scale),
+            "numbers": json.dumps({x: getattr(self, x) for x in _NUMBERS}),
+            "task": json.dumps(self._fingerprint()),
+        }
+        with atomic(self.run_dir / "state.pt") as temporary:
+            torch.save(state, temporary)
+
+    def forget(self) -> None:
+        """Remove the state and the log of an earlier run."""
+        for name in ("state.pt", "log.jsonl"):
+            (self.run_dir / name).unlink(missing_ok=True)
+
+    def resume(self) -> None:
+        """Go on after the last finished epoch of an earlier run with the same task and settings.
+
+        Raises `ModelError` where there is none, or where it learnt something else.
+        """
+        path = self.run_dir / "state.pt"
+        if not path.is_file():
+            raise ModelError(f"{path}: expected the state of an earlier run, found none; train without --resume")
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        theirs, ours = json.loads(state["task"]), json.loads(json.dumps(self._fingerprint()))
+        for name in ours:
+            if theirs.get(name) != ours[name] and name != "epochs":
+                raise ModelError(f"{path}: expected a run with {name} {ours[name]}, found {theirs.get(name)}")
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scale = state["scale"].cpu().numpy()
+        for name, value in json.loads(state["numbers"]).items():
+            setattr(self, name, value)
+
+    def start_from(self, base: store.Checkpoint) -> list[str]:
+        """Take the weights of another model where names and shapes agree; the labels' own rows by label.
+
+        Returns the names of tensors that stay fresh. Raises `ModelError` for another model type or windows.
+        """
+        if base.model_type != self.task.model_type:
+            raise ModelError(f"--from: expected a {self.task.model_type} model, found a {base.model_type} model")
+        if base.windows != asdict(self.task.windows):
+            raise ModelError(f"--from: expected windows {asdict(self.task.windows)}, found {base.windows}")
+        own = self.model.state_dict()
+        index = {x: i for i, x in enumerate(base.marker_set.labels)}
+        rows = [index.get(x, -1) for x in self.task.marker_set.labels] + [len(base.marker_set)]
+        known = torch.tensor([r >= 0 for r in rows])
+        fresh = []
+        for name, tensor in own.items():
+            other = base.tensors.get(name)
+            if other is None or other.shape[1:] != tensor.shape[1:]:
+                fresh.append(name)
+            elif name in _LABEL_TENSORS:
+                tensor[known] = other[torch.tensor(rows)[known]].to(tensor.device)
+            elif other.shape == tensor.shape:
+                tensor.copy_(other)
+            else:
+                fresh.append(name)
+        self.scale = np.array(base.scale, np.float32)
+        return fresh
+
+    def _fingerprint(self) -> dict[str, Any]:
+        return {
+            "model_type": self.task.model_type,
+            "config": config_dict(self.task.config),
+            "windows": asdict(self.task.windows),
+            "labels": list(self.task.marker_set.labels),
+            "augmentation": asdict(self.task.augmentation),
+            "n_trials": [len(self.task.train), len(self.task.validation)],
+            **asdict(self.settings),
+        }
+
+
+_NUMBERS = ("epoch", "best", "stale", "plateau_scale", "plateau_stale", "seconds")
+_LABEL_TENSORS = ("head.layers.4.weight", "head.layers.4.bias")

@@ -1,0 +1,228 @@
+"""What the commands do with files: label one, several, dump attention, convert a checkpoint."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automarkerlabel import checkpoint as store
+from automarkerlabel import io
+from automarkerlabel.decide.assign import keep_confident
+from automarkerlabel.errors import InputError, ModelError, OutputError
+from automarkerlabel.io.attention_h5 import write_attention
+from automarkerlabel.io.files import atomic, check_output
+from automarkerlabel.io.opensim import read_marker_set
+from automarkerlabel.labeller import Labeller, find_model
+from automarkerlabel.legacy import convert
+from automarkerlabel.markerset import MarkerSet, from_trials
+from automarkerlabel.scores import Labelling, output_columns
+from automarkerlabel.trial import Trial
+
+DOUBTFUL = 0.9  # labels below this confidence are worth a look
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """How files are labelled; lengths of names as on the command line."""
+
+    min_confidence: float = 0.5
+    keep_labels: bool = False
+    all_labels: bool = False
+    units: str | None = None
+    up: str | None = None
+    exclude: str | None = None
+    heading_deg: float = 0.0
+    overwrite: bool = False
+    dry_run: bool = False
+    verify: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_confidence <= 1:
+            raise InputError(f"--min-confidence: expected 0 to 1, found {self.min_confidence}")
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A label to look at: where it stands and what else it may be."""
+
+    label: str
+    column: str
+    first_frame: int
+    last_frame: int
+    confidence: float
+    second: str
+
+
+@dataclass(frozen=True)
+class LabelSummary:
+    """What labelling one file came to. `output` is None for a dry run; shares lie between 0 and 1."""
+
+    trial: str
+    output: str | None
+    n_frames: int
+    rate_hz: float
+    n_columns: int
+    n_tracklets: int
+    n_labels: int
+    found: tuple[str, ...]
+    missing: tuple[str, ...]
+    doubtful: tuple[Doubt, ...]
+    unlabelled_tracklets: int
+    labelled_share: float
+    mean_confidence: float
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def label_file(labeller: Labeller, source: Path, out: Path | None, options: LabelOptions) -> LabelSummary:
+    """Label one file into another. The output keeps every point; only names and columns change.
+
+    Raises what reading, labelling and writing raise.
+    """
+    output = out if out is not None else source.with_name(f"{source.stem}_labelled{source.suffix}")
+    if not options.dry_run:
+        check_output(output, [source], options.overwrite, io.FORMATS)
+    trial = io.read(source, options.units, options.up, options.exclude)
+    labelling = keep_confident(labeller.label(trial, options.keep_labels, options.heading_deg), options.min_confidence)
+    notes: tuple[str, ...] = ()
+    if not options.dry_run:
+        columns = output_columns(trial, labelling, options.all_labels)
+        notes = tuple(io.write_labelled(source, output, trial, columns, options.overwrite, options.verify))
+    return summarise(source, None if options.dry_run else output, trial, labelling, notes)
+
+
+def summarise(
+    source: Path, output: Path | None, trial: Trial, labelling: Labelling, notes: Sequence[str] = ()
+) -> LabelSummary:
+    """The figures of a labelling, and its doubtful labels, most doubtful first."""
+    seen = np.array([trial.visible[t.start : t.stop, t.column].sum() for t in labelling.tracklets], np.int64)
+    labelled = labelling.assigned >= 0
+    found = {labelling.labels[k] for k in labelling.assigned[labelled]}
+    doubts = []
+    for n in np.argsort(labelling.confidence, kind="stable"):
+        label = labelling.label_of(int(n))
+        if label is not None and labelling.confidence[n] < DOUBTFUL:
+            t = labelling.tracklets[n]
+            second = int(labelling.second[n])
+            doubts.append(
+                Doubt(
+                    label, trial.labels[t.column], trial.first_frame + t.start, trial.first_frame + t.stop - 1,
+                    round(float(labelling.confidence[n]), 4), labelling.labels[second] if second >= 0 else "none",
+                )
+            )  # fmt: skip
+    return LabelSummary(
+        trial=str(source),
+        output=None if output is None else str(output),
+        n_frames=trial.n_frames,
+        rate_hz=trial.rate_hz,
+        n_columns=trial.n_columns,
+        n_tracklets=len(labelling.tracklets),
+        n_labels=len(labelling.labels),
+        found=tuple(x for x in labelling.labels if x in found),
+        missing=tuple(x for x in labelling.labels if x not in found),
+        doubtful=tuple(doubts),
+        unlabelled_tracklets=int((~labelled).sum()),
+        labelled_share=float(seen[labelled].sum() / max(1, seen.sum())),
+        mean_confidence=float(labelling.confidence[labelled].mean()) if labelled.any() else 0.0,
+        notes=(*trial.notes, *notes),
+    )
+
+
+def outputs_for(sources: Sequence[Path], out: Path | None) -> list[Path | None]:
+    """Where each source goes: `out` itself for one, inside the folder `out` for many; None: beside the source.
+
+    Raises `OutputError` where two would meet or a folder is needed.
+    """
+    if out is None:
+        return [None] * len(sources)
+    if len(sources) == 1 and not out.is_dir():
+        return [out]
+    if not out.is_dir():
+        raise OutputError(f"-o {out}: expected a folder that is there for {len(sources)} trials, found none; make it")
+    targets = [out / f"{s.stem}_labelled{s.suffix}" for s in sources]
+    twice = sorted({t.name for t in targets if targets.count(t) > 1})
+    if twice:
+        raise OutputError(f"-o {out}: expected distinct names, found several trials that become {', '.join(twice)}")
+    return list(targets)
+
+
+def dump_attention(labeller: Labeller, source: Path, path: Path, options: LabelOptions) -> None:
+    """The attention weights of every window of a trial as HDF5; see `io.attention_h5` for the layout.
+
+    Raises `ModelError` for a model type without attention.
+    """
+    labeller.require_attention()
+    check_output(path, [source], options.overwrite)
+    trial = io.read(source, options.units, options.up, options.exclude)
+    tracklets, scores = labeller.scores(trial)
+    with atomic(path) as temporary:
+        write_attention(temporary, source.stem, trial, tracklets, scores, labeller.attention(trial))
+
+
+def write_csv_rows(
+    path: Path, summaries: Sequence[LabelSummary], failures: Sequence[tuple[str, str]], overwrite: bool
+) -> None:
+    """One row a trial."""
+    check_output(path, overwrite=overwrite)
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(
+            ["trial", "output", "frames", "rate_hz", "columns", "tracklets", "found", "missing", "doubtful",
+             "unlabelled_tracklets", "labelled_share", "mean_confidence", "error"]
+        )  # fmt: skip
+        for s in summaries:
+            rows.writerow(
+                [s.trial, s.output or "", s.n_frames, s.rate_hz, s.n_columns, s.n_tracklets, len(s.found),
+                 " ".join(s.missing), len(s.doubtful), s.unlabelled_tracklets, f"{s.labelled_share:.4f}",
+                 f"{s.mean_confidence:.4f}", ""]
+            )  # fmt: skip
+        for trial, error in failures:
+            rows.writerow([trial, *[""] * 11, error])
+
+
+def read_any_marker_set(path: Path) -> MarkerSet:
+    """A marker set from an OpenSim file, or from the labels of a labelled trial."""
+    if path.suffix.lower() in (".xml", ".osim"):
+        return read_marker_set(path)
+    return from_trials([io.read(path)], path.stem)
+
+
+def load_labeller(model: str, training_values: Path | None, marker_set: Path | None, device: str) -> Labeller:
+    """A labeller from a model of ours by file or name, or from the predecessor's three files.
+
+    Raises `ModelError` where files are missing or contradict each other.
+    """
+    path = find_model(model)
+    if store.is_checkpoint(path):
+        labeller = Labeller(store.load(path), device)
+        if training_values is not None:
+            raise ModelError(f"{path} is a model of this package and needs no --training-values")
+        if marker_set is not None:
+            asked, own = read_any_marker_set(marker_set), labeller.marker_set
+            if set(asked.labels) != set(own.labels):
+                raise ModelError(
+                    f"{path}: expected a model of the {len(asked)} labels of {marker_set},"
+                    f" found a {labeller.checkpoint.model_type} model of {len(own)} labels,"
+                    f" {len(set(asked.labels) & set(own.labels))} of them the same"
+                )
+        return labeller
+    return Labeller(converted(path, training_values, marker_set), device)
+
+
+def converted(path: Path, training_values: Path | None, marker_set: Path | None) -> store.Checkpoint:
+    """The predecessor's checkpoint, training values and marker set as one model of ours."""
+    if training_values is None or marker_set is None:
+        raise ModelError(
+            f"{path}: expected a model of this package, found another file; if it is a checkpoint of the predecessor,"
+            " add --training-values trainingvals.pickle and --marker-set MarkerSet.xml"
+        )
+    parts = convert(path, training_values, read_marker_set(marker_set))
+    return store.Checkpoint(
+        "legacy_lstm", parts.config, {}, parts.marker_set, list(parts.scale), parts.tensors,
+        training={"converted_from": path.name},
+    )  # fmt: skip

@@ -1,0 +1,113 @@
+import pytest
+import torch
+
+from automarkerlabel import selfcheck
+from automarkerlabel.errors import ModelError
+from automarkerlabel.models import MODELS, build, config_dict, make_config
+from automarkerlabel.models.attention import MultiHeadAttention, sinusoidal_positions
+
+BATCH, TIME, WIDTH, CLASSES = 5, 6, 10, 4
+EVERY = [(name, preset) for name, kind in MODELS.items() for preset in kind.presets]
+
+
+def made(name, preset="light"):
+    torch.manual_seed(0)
+    return build(name, make_config(name, preset), WIDTH, TIME, CLASSES).eval()
+
+
+def batch():
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(BATCH, TIME, WIDTH, generator=generator)
+    mask = torch.arange(TIME) < torch.tensor([6, 1, 3, 4, 6])[:, None]
+    return x, mask
+
+
+@pytest.mark.parametrize(("name", "preset"), EVERY)
+def test_every_model_answers_with_a_score_for_each_class(name, preset):
+    scores, weights = made(name, preset)(*batch())
+    assert scores.shape == (BATCH, CLASSES)
+    assert weights == []
+
+
+@pytest.mark.parametrize(("name", "preset"), EVERY)
+def test_padding_has_no_influence(name, preset):
+    x, mask = batch()
+    other = torch.where(mask[..., None], x, torch.full_like(x, 100.0))
+    model = made(name, preset)
+    torch.testing.assert_close(model(x, mask)[0], model(other, mask)[0])
+
+
+@pytest.mark.parametrize("name", [n for n, kind in MODELS.items() if kind.model.has_attention])
+def test_attention_weights_sum_to_one_over_samples_that_are_there(name):
+    x, mask = batch()
+    model = made(name)
+    scores, layers = model(x, mask, with_weights=True)
+    torch.testing.assert_close(scores, model(x, mask)[0])
+    for weights in layers:
+        assert weights.shape == (BATCH, 4, TIME, TIME)
+        torch.testing.assert_close(weights.sum(-1), torch.ones(BATCH, 4, TIME))
+        assert weights[1, :, :, 1:].abs().max() == 0  # the second window has one sample
+
+
+@pytest.mark.parametrize(("name", "preset"), EVERY)
+def test_gradients_reach_every_weight(name, preset):
+    model = made(name, preset).train()
+    model(*batch())[0].square().sum().backward()
+    without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    # A bias before batch or layer norm shifts all alike: batch norm takes it away.
+    assert without in ([], ["head.layers.0.bias"])
+
+
+def test_attention_is_the_published_formula():
+    torch.manual_seed(0)
+    attention = MultiHeadAttention(8, 2, 0.0).double()
+    x = torch.randn(1, 3, 8, dtype=torch.float64)
+    q, k, v = attention.project_in(x).split(8, -1)
+    heads = []
+    for h in (slice(0, 4), slice(4, 8)):
+        scores = q[..., h] @ k[..., h].transpose(1, 2) / 2  # the root of four
+        heads.append(scores.exp() / scores.exp().sum(-1, keepdim=True) @ v[..., h])
+    expected = attention.project_out(torch.cat(heads, -1))
+    for with_weights in (False, True):
+        torch.testing.assert_close(attention(x, torch.ones(1, 3, dtype=torch.bool), with_weights)[0], expected)
+
+
+def test_sinusoidal_positions_of_the_paper():
+    table = sinusoidal_positions(4, 6)
+    assert table[0].tolist() == [0, 1, 0, 1, 0, 1]
+    assert table[3, 2] == pytest.approx(torch.sin(torch.tensor(3 / 10000 ** (2 / 6))).item())
+
+
+def test_the_paper_preset_has_the_sizes_of_the_ancestor_and_its_extension():
+    lstm, transformer, hybrid = (config_dict(make_config(n, "paper")) for n in ("lstm", "transformer", "hybrid"))
+    for config in (lstm, hybrid):
+        assert (config["cells"], config["layers"], config["dropout"], config["head_width"]) == (256, 3, 0.17, 128)
+    assert (transformer["width"], transformer["heads"], transformer["layers"]) == (256, 8, 3)
+    assert (transformer["feed_forward"], transformer["attention_dropout"]) == (512, 0.1)
+    assert (hybrid["heads"], hybrid["attention_dropout"]) == (8, 0.1)
+    assert {c["pooling"] for c in (lstm, transformer, hybrid)} == {"flatten"}
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: make_config("gru"), "lstm, transformer, hybrid"),
+        (lambda: make_config("lstm", "huge"), "preset"),
+        (lambda: make_config("lstm", heads=3), "heads"),
+        (lambda: build("hybrid", make_config("hybrid", heads=3), WIDTH, TIME, CLASSES), "3 heads"),
+        (lambda: build("hybrid", make_config("lstm"), WIDTH, TIME, CLASSES), "HybridConfig"),
+    ],
+)
+def test_what_does_not_fit_is_named(call, said):
+    with pytest.raises(ModelError, match=said):
+        call()
+
+
+def test_the_self_check_passes_and_notices_a_broken_model(monkeypatch):
+    assert all(selfcheck.check(name).passed for name in selfcheck.names())
+    monkeypatch.setattr("automarkerlabel.models.lstm.LSTMModel.forward", lambda self, x, mask, with_weights=False: (
+        self.head(x.new_zeros(*x.shape[:2], self.lstm.hidden_size).requires_grad_(), mask), [],
+    ))  # fmt: skip
+    result = selfcheck.check("lstm")
+    assert not result.passed
+    assert "by heart" in result.detail
