@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
-results = Console(highlight=False)
+results = Console(highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
@@ -86,7 +86,7 @@ class EpochView:
         """An epoch is done."""
         left = (e["epochs"] - e["epoch"]) * e["seconds"]
         row = [
-            f"{e['epoch']}/{e['epochs']}", f"{e['loss']:.4f}", f"{e['accuracy']:.4f}", _number(e["val_loss"]),
+            f"{e['epoch']}/{e['epochs']}", _number(e["loss"]), f"{e['accuracy']:.4f}", _number(e["val_loss"]),
             _number(e["val_accuracy"]), f"{e['windows_per_s']:.0f}", f"{int(left // 60)}:{int(left % 60):02d}",
             "best" if e["best"] else "",
         ]  # fmt: skip

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,13 +21,16 @@ from automarkerlabel.features import (
     n_inputs,
     neighbour_features,
 )
-from automarkerlabel.legacy import LegacyModel
 from automarkerlabel.markerset import MarkerSet
 from automarkerlabel.models import MODELS, architecture, build
 from automarkerlabel.scores import Labelling, LabelScores
 from automarkerlabel.settings import WindowConfig
+from automarkerlabel.threads import set_for_labelling
 from automarkerlabel.tracklets import Tracklet
 from automarkerlabel.trial import FloatArray, IntArray, Trial
+
+if TYPE_CHECKING:
+    from automarkerlabel.legacy import LegacyModel
 
 _WINDOWS_AT_ONCE = 512
 PRETRAINED = Path(__file__).parent / "pretrained"
@@ -56,11 +59,15 @@ class Labeller:
         self.device = torch.device(device)
         self.legacy: LegacyModel | None = None
         if checkpoint.model_type == "legacy_lstm":
+            from automarkerlabel.legacy import LegacyModel  # and with it scipy.signal, only where it is needed
+
             self.legacy = LegacyModel(checkpoint.config, checkpoint.tensors, checkpoint.marker_set)
             return
         self.windows = WindowConfig(**checkpoint.windows)
         self.scale = np.array(checkpoint.scale, np.float32)
         self.model = load_model(checkpoint).to(self.device).eval()
+        if self.device.type == "cpu":
+            set_for_labelling(self.model)
 
     @classmethod
     def load(cls, model: str | Path, device: str = "cpu") -> "Labeller":

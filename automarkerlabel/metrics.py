@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from automarkerlabel.errors import TrialError
 from automarkerlabel.scores import Labelling
@@ -65,7 +64,7 @@ class Figures:
     accuracy           right / real points; a real point without a label is wrong.
     precision          right / points given a label; 0 where none was.
     coverage           real points given any label / real points.
-    f1                 per frame the mean F1 over all classes that truth or answer hold, none being one; mean over frames.
+    f1                 per frame the mean F1 over all classes in truth or answer, none being one; mean over frames.
     frame_accuracy     per frame right / all points, a ghost without a label being right; mean over frames (as in SOMA).
     ghosts             ghosts left without a label / ghosts; None where there are none.
     swaps_repaired     swaps before and after which both columns are right in more than 9 of 10 points.
@@ -75,7 +74,7 @@ class Figures:
     calibration_error  mean distance of confidence from share of right labels, over ten bins of confidence weighted
                        by points given a label; None without confidences or without labels.
     markers            by marker, in the order of the labels.
-    confusions         (truth, given, points) of wrong labels, the most frequent first; the truth is "ghost" for a ghost.
+    confusions         (truth, given, points) of wrong labels, the most frequent first; truth "ghost" for a ghost.
     """
 
     accuracy: float
@@ -105,7 +104,7 @@ class Figures:
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, fit for JSON."""
         shares = ("accuracy", "precision", "coverage", "f1")
-        markers = [{**asdict(m), "correct": m.correct, **{x: getattr(m, x) for x in shares}} for m in self.markers]
+        markers = [{**asdict(m), **{x: getattr(m, x) for x in shares}} for m in self.markers]
         return {**self.summary(), "markers": markers, "confusions": [list(c) for c in self.confusions]}
 
 
@@ -215,7 +214,7 @@ def _calibration_error(confidence: FloatArray, right: BoolArray) -> float | None
     if not len(confidence):
         return None
     bins = np.clip((confidence * _N_BINS).astype(np.int64), 0, _N_BINS - 1)
-    excess: npt.NDArray[np.float64] = np.bincount(bins, confidence.astype(np.float64) - right, minlength=_N_BINS)
+    excess = np.bincount(bins, weights=confidence.astype(np.float64) - right, minlength=_N_BINS)
     return float(np.abs(excess).sum() / len(confidence))
 
 

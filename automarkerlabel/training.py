@@ -22,6 +22,7 @@ from automarkerlabel.markerset import MarkerSet
 from automarkerlabel.memory import BackOff, bytes_per_window, free_bytes, windows_that_fit
 from automarkerlabel.models import Config, build, config_dict
 from automarkerlabel.settings import Augmentation, TrainSettings, WindowConfig
+from automarkerlabel.threads import choose_for_training
 from automarkerlabel.trial import Trial
 
 _BAD_STEPS_IN_A_ROW = 10
@@ -44,11 +45,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Epoch:
-    """Figures of one finished epoch; validation figures are None without validation trials."""
+    """Figures of one finished epoch; validation figures are None without validation trials, the loss if no step had one."""
 
     epoch: int
     epochs: int
-    loss: float
+    loss: float | None
     accuracy: float
     val_loss: float | None
     val_accuracy: float | None
@@ -95,7 +96,9 @@ class Trainer:
         self.stale = 0
         self.plateau_scale = 1.0
         self.plateau_stale = 0
+        self.bad_in_a_row = 0
         self.seconds = 0.0
+        self.threads = 0
 
     @property
     def epoch_windows(self) -> int:
@@ -113,6 +116,12 @@ class Trainer:
         `on_step(step, steps, loss)` hears of every step. Raises `TrainingError` when it cannot go on.
         """
         self.run_dir.mkdir(parents=True, exist_ok=True)
+        if self.device.type == "cpu":
+            # A resumed run keeps the count, since sums in another order would not be the unbroken run's.
+            if self.threads:
+                torch.set_num_threads(self.threads)
+            else:
+                self.threads = self._choose_threads()
         while self.epoch < self.settings.epochs and not self._stopped():
             report = self._one_epoch(on_step)
             if report.best:
@@ -121,6 +130,20 @@ class Trainer:
             with (self.run_dir / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps(asdict(report)) + "\n")
             yield report
+
+    def _choose_threads(self) -> int:
+        """Measured on gradients alone; no weight changes."""
+        batch = next(self.sampler.batches(self.settings.batch_size, 1, np.random.default_rng((self.settings.seed, 3))))
+        x, mask, target = self._tensors(batch)
+        x, mask, target = x[: self.back_off.part], mask[: self.back_off.part], target[: self.back_off.part]
+        self.model.eval()  # batch statistics stay as they are
+
+        def step() -> None:
+            F.cross_entropy(self.model(x, mask)[0], target).backward()  # type: ignore[no-untyped-call]
+
+        threads = choose_for_training(step)
+        self.optimizer.zero_grad(set_to_none=True)
+        return threads
 
     def _stopped(self) -> bool:
         return 0 < self.settings.patience <= self.stale
@@ -131,20 +154,20 @@ class Trainer:
         rng = np.random.default_rng((self.settings.seed, 1, self.epoch))
         torch.manual_seed(hash((self.settings.seed, self.epoch)) & 0x7FFFFFFF)
         self.model.train()
-        losses, right, seen, bad, bad_in_a_row = [], 0, 0, 0, 0
+        losses, right, seen, bad = [], 0, 0, 0
         for step, batch in enumerate(self._prefetched(rng)):
             rate = self._learning_rate(step)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             loss, correct = self._step(batch)
             if np.isfinite(loss):
-                bad_in_a_row = 0
+                self.bad_in_a_row = 0
                 losses.append(loss)
             else:
-                bad, bad_in_a_row = bad + 1, bad_in_a_row + 1
-                if bad_in_a_row >= _BAD_STEPS_IN_A_ROW:
+                bad, self.bad_in_a_row = bad + 1, self.bad_in_a_row + 1
+                if self.bad_in_a_row >= _BAD_STEPS_IN_A_ROW:
                     raise TrainingError(
-                        f"expected finite losses, found {bad_in_a_row} in a row that are not;"
+                        f"expected finite losses, found {self.bad_in_a_row} in a row that are not;"
                         f" use a lower --learning-rate (now {self.settings.learning_rate:g}) or a smaller --clip"
                     )
             right, seen = right + correct, seen + len(batch)
@@ -153,8 +176,8 @@ class Trainer:
         trained_s = time.perf_counter() - started
         val_loss, val_accuracy = self.validate()
         self.epoch += 1
-        loss = float(np.mean(losses)) if losses else float("nan")
-        best = self._remember(loss if val_loss is None else val_loss)
+        loss = float(np.mean(losses)) if losses else None
+        best = self._remember(val_loss if losses and val_loss is not None else loss)
         seconds = time.perf_counter() - started
         self.seconds += seconds
         return Epoch(
@@ -205,7 +228,7 @@ class Trainer:
                 scores, _ = self.model(x[where], mask[where])
             loss = F.cross_entropy(scores.float(), target[where], reduction="sum") / len(target)
             loss.backward()  # type: ignore[no-untyped-call]
-            total += float(loss)
+            total += float(loss.detach())
             correct += int((scores.argmax(1) == target[where]).sum())
 
         self.back_off.run(part, restart, len(target))
@@ -232,10 +255,9 @@ class Trainer:
             n += len(batch)
         return loss / n, right / n
 
-    def _remember(self, loss: float) -> bool:
+    def _remember(self, loss: float | None) -> bool:
         """Note whether this epoch is the best, and lower the learning rate on a plateau."""
-        better = np.isfinite(loss) and (self.best is None or loss < self.best)
-        if better:
+        if loss is not None and np.isfinite(loss) and (self.best is None or loss < self.best):
             self.best, self.stale, self.plateau_stale = loss, 0, 0
             return True
         self.stale += 1
@@ -342,5 +364,5 @@ class Trainer:
         }
 
 
-_NUMBERS = ("epoch", "best", "stale", "plateau_scale", "plateau_stale", "seconds")
+_NUMBERS = ("epoch", "best", "stale", "plateau_scale", "plateau_stale", "seconds", "threads")
 _LABEL_TENSORS = ("head.layers.4.weight", "head.layers.4.bias")

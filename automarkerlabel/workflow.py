@@ -16,7 +16,6 @@ from automarkerlabel.io.attention_h5 import write_attention
 from automarkerlabel.io.files import atomic, check_output
 from automarkerlabel.io.opensim import read_marker_set
 from automarkerlabel.labeller import Labeller, find_model
-from automarkerlabel.legacy import convert
 from automarkerlabel.markerset import MarkerSet, from_trials
 from automarkerlabel.scores import Labelling, output_columns
 from automarkerlabel.trial import Trial
@@ -221,6 +220,8 @@ def converted(path: Path, training_values: Path | None, marker_set: Path | None)
             f"{path}: expected a model of this package, found another file; if it is a checkpoint of the predecessor,"
             " add --training-values trainingvals.pickle and --marker-set MarkerSet.xml"
         )
+    from automarkerlabel.legacy import convert
+
     parts = convert(path, training_values, read_marker_set(marker_set))
     return store.Checkpoint(
         "legacy_lstm", parts.config, {}, parts.marker_set, list(parts.scale), parts.tensors,

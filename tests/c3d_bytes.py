@@ -89,7 +89,14 @@ def make_c3d(
             own |= point or {}
             out += record("POINT", -1, b"\x05about", order)
             out += b"".join(record(name, 1, body, order) for name, body in own.items() if body)
-        for number, (group, parameters) in enumerate((groups or {}).items(), start=2):
+        n = analog.shape[1]
+        channels = {
+            "USED": integer(n), "RATE": real(rate), "GEN_SCALE": real(1), "LABELS": texts(["a"] * n, 1),
+            "SCALE": bytes([4, 1, n]) + float_bytes(1, processor) * n + b"\0",
+            "OFFSET": bytes([2, 1, n]) + bytes(2 * n + 1),
+        }  # fmt: skip
+        both = ({"ANALOG": channels} if n else {}) | dict(groups or {})
+        for number, (group, parameters) in enumerate(both.items(), start=2):
             out += record(group, -number, b"\0", order)
             out += b"".join(record(name, number, body, order) for name, body in parameters.items())
         return out

@@ -62,8 +62,8 @@ def test_a_symmetric_figure_is_mirrored_and_an_unequal_one_is_not():
     points = in_label_order(figure_trial(), SET)
     assert mirrors([points], SET)
     crooked = points.copy()
-    crooked[:, 1] += np.array([0, 0, 400], np.float32)
-    crooked[:, 3] += np.array([300, 0, 0], np.float32)
+    crooked[:, [1, 6]] += np.array([300, 0, 600], np.float32)
+    crooked[:, 3] -= np.array([400, 0, 0], np.float32)
     assert not mirrors([crooked], SET)
     assert not mirrors([points], MarkerSet(list(FIGURE), pairs=()))
 

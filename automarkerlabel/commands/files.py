@@ -77,7 +77,7 @@ def export(
     if to is not None and target.suffix.lower() != f".{to.lower()}":
         raise InputError(f"--to {to}: expected an output that ends in .{to.lower()}, found {target.name}")
     io.export(trial, target, units, up, exclude, overwrite)
-    console.results.print(f"written: {target}", markup=False, soft_wrap=True)
+    console.results.print(f"written: {target}", markup=False)
 
 
 def _formats() -> str:
@@ -117,4 +117,4 @@ def convert_model(
     check_output(out, [checkpoint, training_values, marker_set], overwrite)
     made = workflow.converted(checkpoint, training_values, marker_set)
     store.save(made, out)
-    console.results.print(f"written: {out}  ({len(made.marker_set)} labels)", markup=False, soft_wrap=True)
+    console.results.print(f"written: {out}  ({len(made.marker_set)} labels)", markup=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from automarkerlabel.errors import TrialError
 from automarkerlabel.io import c3d_check, c3d_layout, c3d_new, c3d_patch
 from automarkerlabel.io.axes_found import find_axes
 from automarkerlabel.io.c3d_layout import Layout, list_entries
@@ -44,12 +45,18 @@ def write_labelled(
     `VerificationError` if the copy is not what was to be written.
     """
     layout = c3d_layout.open_layout(source)
+    if (trial.n_frames, trial.n_columns) != (layout.n_frames, layout.n_points):
+        raise TrialError(
+            f"{source}: expected the trial that was read from it, with {layout.n_frames} frames and {layout.n_points}"
+            f" columns, found {trial.n_frames} and {trial.n_columns}"
+        )
+    c3d_patch.check_pieces(layout, [column.pieces for column in columns])
     patch = c3d_patch.patched(layout, [(_full_name(trial, column), column.pieces) for column in columns])
     with path.open("wb") as file:
         for chunk in patch.chunks:
             file.write(chunk)
     c3d_check.check_copy(c3d_layout.open_layout(path), layout, patch)
-    return c3d_check.check_with_ezc3d(source, path, patch) if verify else ()
+    return c3d_check.check_with_ezc3d(source, layout, path, patch) if verify else ()
 
 
 def trial_of(layout: Layout, units: str | None = None, up: str | None = None) -> Trial:

@@ -49,20 +49,26 @@ def _kept(layout: Layout) -> dict[tuple[str, str], bytes]:
     }
 
 
-def check_with_ezc3d(source: Path, copy: Path, patch: Patch) -> tuple[str, ...]:
+def check_with_ezc3d(source: Path, layout: Layout, copy: Path, patch: Patch) -> tuple[str, ...]:
     """Raise `VerificationError` unless ezc3d finds in the copy the columns that it finds in the source.
 
-    Returns a note where ezc3d cannot open the source, within limits of memory and time that grow with its size.
+    `layout` is the source's. Returns a note where ezc3d cannot open the source, within limits of memory and time that
+    grow with its size, or finds something else in it than the layout does.
     """
-    size = source.stat().st_size
+    size = len(layout.data)
     question = {
-        "source": str(source), "copy": str(copy), "pieces": list(patch.pieces),
+        "source": str(source),
+        "copy": str(copy),
         "names": [None if kept else name for name, kept in zip(patch.names, patch.kept, strict=True)],
+        "pieces": list(patch.pieces),
+        "found": {"n_columns": layout.n_points, "n_frames": layout.n_frames, "sizes": _sizes(layout)},
         "memory_bytes": _MEMORY_BYTES + _MEMORY_PER_BYTE * size,
-    }  # fmt: skip
+    }
     answers, trouble = _ask(question, 2 * (_TIME_S + size / _BYTES_PER_S))
     if not answers:
         return (f"ezc3d cannot open the original ({trouble}), so it did not check the copy",)
+    if answers[0].get("disagreement") is not None:
+        return (f"ezc3d reads the original otherwise ({answers[0]['disagreement']}), so it did not check the copy",)
     if "difference" not in answers[-1]:
         raise VerificationError(
             f"ezc3d opens the original but not the copy ({trouble}); nothing was written; see --no-verify"
@@ -72,6 +78,13 @@ def check_with_ezc3d(source: Path, copy: Path, patch: Patch) -> tuple[str, ...]:
             f"ezc3d reads the copy otherwise: {answers[-1]['difference']}; nothing was written; see --no-verify"
         )
     return ()
+
+
+def _sizes(layout: Layout) -> list[float]:
+    """For each column the mean over visible points of |x| + |y| + |z|."""
+    seen = ~layout.hidden
+    total = np.abs(layout.coordinates).sum(2, dtype=np.float64, where=seen[..., None]).sum(0)
+    return [float(x) for x in total / np.maximum(1, seen.sum(0))]
 
 
 def _ask(question: dict[str, object], time_s: float) -> tuple[list[dict[str, str | None]], str]:

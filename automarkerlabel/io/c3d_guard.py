@@ -56,6 +56,24 @@ def difference(source: Any, copy: Any, names: list[str | None], pieces: list[lis
     return None
 
 
+def disagreement(source: Any, found: dict[str, Any]) -> str | None:
+    """How ezc3d's view of the source differs from our own layout's, in words; None if it does not.
+
+    `found` is what the layout has: the numbers of columns and frames, and for each column the mean size of its
+    coordinates over visible points.
+    """
+    import numpy as np
+
+    points = _points(source)
+    if points.shape[:2] != (found["n_columns"], found["n_frames"]):
+        return (
+            f"it finds {points.shape[0]} columns and {points.shape[1]} frames,"
+            f" not {found['n_columns']} and {found['n_frames']}"
+        )
+    sizes = np.nan_to_num(np.abs(points)).sum((1, 2)) / np.maximum(1, (~np.isnan(points[..., 0])).sum(1))
+    return None if np.allclose(sizes, found["sizes"], rtol=1e-4) else "it finds other positions"
+
+
 def _points(c3d: Any) -> Any:
     import numpy as np
 
@@ -73,16 +91,17 @@ def _labels(c3d: Any, count: int) -> list[str]:
 
 
 def main() -> None:
-    """Answer one question: {"stage": "source"} once the source is open, then {"difference": ...}."""
+    """Answer {"disagreement": ...} about the source, then, if there is none, {"difference": ...} of the copy."""
     question = json.load(sys.stdin)
     limit_memory(question["memory_bytes"])
     import ezc3d
 
     source = ezc3d.c3d(question["source"])
-    _points(source)
-    print(json.dumps({"stage": "source"}), flush=True)
-    copy = ezc3d.c3d(question["copy"])
-    print(json.dumps({"difference": difference(source, copy, question["names"], question["pieces"])}), flush=True)
+    unlike = disagreement(source, question["found"])
+    print(json.dumps({"disagreement": unlike}), flush=True)
+    if unlike is None:
+        copy = ezc3d.c3d(question["copy"])
+        print(json.dumps({"difference": difference(source, copy, question["names"], question["pieces"])}), flush=True)
 
 
 if __name__ == "__main__":

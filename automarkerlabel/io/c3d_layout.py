@@ -120,7 +120,7 @@ class Layout:
     def residuals(self) -> FloatArray:
         """float32 `(n_frames, n_points)` in the file's units; NaN where hidden, or where the word is no number."""
         with np.errstate(over="ignore"):
-            residual = (self._quality_bits & 0xFF) * np.float32(abs(self.scale))
+            residual = (self._quality_bits & 0xFF).astype(np.float32) * np.float32(abs(self.scale))
         residual[self.hidden | ~np.isfinite(self.quality)] = np.nan
         return residual
 

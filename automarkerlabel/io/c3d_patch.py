@@ -52,6 +52,7 @@ def patched(layout: Layout, columns: Sequence[tuple[str, Pieces]]) -> Patch:
         raise OutputError(f"a C3D file holds at most {_LARGEST} columns, {len(columns)} are to be written")
     if layout.section[1] > layout.data_start:
         raise FileFormatError("the data stand before the parameters; expected them after; export the file again")
+    check_pieces(layout, [pieces for _, pieces in columns])
     words, n_visible = _words(layout, [pieces for _, pieces in columns])
     parts = c3d_records.parts_of(layout)
     kept = _set_names(layout, parts, columns)
@@ -99,8 +100,6 @@ def _words(layout: Layout, columns: Sequence[Pieces]) -> tuple[npt.NDArray[Any],
     words[:, 4 * n :] = layout.words[:, 4 * layout.n_points :]
     points = words[:, : 4 * n].reshape(n_frames, n, 4)  # a view
     whole = [(k, p[0][0]) for k, p in enumerate(columns) if len(p) == 1 and p[0][1:] == (0, n_frames)]
-    for k, pieces in enumerate(columns):
-        _check_pieces(layout, pieces, k)
     to, source = np.array(whole, np.int64).reshape(-1, 2).T
     points[:, to] = layout.point_words[:, source]
     seen = ~layout.hidden
@@ -112,13 +111,15 @@ def _words(layout: Layout, columns: Sequence[Pieces]) -> tuple[npt.NDArray[Any],
     return words, n_visible
 
 
-def _check_pieces(layout: Layout, pieces: Pieces, column: int) -> None:
-    for c, start, stop in pieces:
-        if not (0 <= c < layout.n_points and 0 <= start <= stop <= layout.n_frames):
-            raise TrialError(
-                f"output column {column}: expected a piece of {layout.n_points} columns and {layout.n_frames} frames,"
-                f" found {(c, start, stop)}"
-            )
+def check_pieces(layout: Layout, columns: Sequence[Pieces]) -> None:
+    """Raise `TrialError` unless all pieces are of columns and frames that the file has."""
+    for n, pieces in enumerate(columns):
+        for c, start, stop in pieces:
+            if not (0 <= c < layout.n_points and 0 <= start <= stop <= layout.n_frames):
+                raise TrialError(
+                    f"output column {n}: expected a piece of {layout.n_points} columns and {layout.n_frames} frames,"
+                    f" found {(c, start, stop)}"
+                )
 
 
 def _joined(layout: Layout, pieces: Pieces, seen: npt.NDArray[np.bool_], column: int) -> tuple[npt.NDArray[Any], int]:

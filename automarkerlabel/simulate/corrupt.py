@@ -151,6 +151,22 @@ def make_soma_case(
     return _assembled(trial, sources, label_of, chosen, labels, np.zeros((0, 3), np.int64))
 
 
+def labelled(case: Case) -> Trial:
+    """The same points under their true labels, in the case's order, then the columns that hold ghosts, `*0, *1, ...`.
+
+    Labels that are not seen are left out.
+    """
+    frame, column = np.nonzero(case.truth >= 0)
+    label = case.truth[frame, column]
+    seen = np.unique(label)
+    ghosts = np.flatnonzero((case.trial.visible & (case.truth < 0)).any(0))
+    positions: FloatArray = np.full((case.trial.n_frames, len(seen) + len(ghosts), 3), np.nan, np.float32)
+    positions[frame, np.searchsorted(seen, label)] = case.trial.positions[frame, column]
+    positions[:, len(seen) :] = np.where(case.truth[:, ghosts, None] < 0, case.trial.positions[:, ghosts], np.nan)
+    names = [*(case.labels[k] for k in seen), *(f"*{n}" for n in range(len(ghosts)))]
+    return Trial(positions, names, case.trial.rate_hz, first_frame=case.trial.first_frame, axes=case.trial.axes)
+
+
 def _labelled_points(
     trial: Trial, labels: Sequence[str] | None
 ) -> tuple[tuple[str, ...], npt.NDArray[np.float64], IntArray]:

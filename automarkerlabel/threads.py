@@ -1,0 +1,39 @@
+"""How many threads: measured, since small operations on many threads that wait for each other can be ten times slower."""
+
+import os
+import time
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+_SMALL_MODEL = 1_000_000  # weights; networks below it label no faster with more than one thread
+_TRIES = 3
+
+
+def set_for_labelling(model: nn.Module) -> None:
+    """One thread for a small network, unless OMP_NUM_THREADS says otherwise."""
+    if "OMP_NUM_THREADS" not in os.environ and sum(p.numel() for p in model.parameters()) < _SMALL_MODEL:
+        torch.set_num_threads(1)
+
+
+def choose_for_training(step: Callable[[], object]) -> int:
+    """Set, and return, the thread count with which `step` takes the least time: one, or as many as torch would use.
+
+    OMP_NUM_THREADS, where it is set, is left as it is.
+    """
+    most = torch.get_num_threads()
+    if most == 1 or "OMP_NUM_THREADS" in os.environ:
+        return most
+    seconds = {}
+    for n in (1, most):
+        torch.set_num_threads(n)
+        step()  # the first one warms up
+        started = time.perf_counter()
+        for _ in range(_TRIES):
+            step()
+        seconds[n] = time.perf_counter() - started
+    # More threads take cores from the preparation of batches; they have to be worth it.
+    chosen = most if seconds[most] < 0.75 * seconds[1] else 1
+    torch.set_num_threads(chosen)
+    return chosen

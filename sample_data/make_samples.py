@@ -1,0 +1,27 @@
+"""Writes the sample trials beside this file: `python sample_data/make_samples.py`. The same seeds give the same trials."""
+
+from pathlib import Path
+
+from automarkerlabel import io
+from automarkerlabel.simulate.corrupt import Corruption, labelled, make_case
+from automarkerlabel.simulate.walker import make_trial
+
+HERE = Path(__file__).resolve().parent
+RATE_HZ = 60.0
+SUBJECT = 1
+TRAINING = {"walk1": 7.0, "walk2": 7.0, "turn": 7.0, "squat": 7.0, "reach": 7.0, "sit": 7.0}  # name: seconds
+UNLABELLED = Corruption(cuts=10, occlude=0.02, ghosts=1, swaps=0, seed=1)
+
+
+def main() -> None:
+    for seed, (name, seconds) in enumerate(TRAINING.items()):
+        trial = make_trial(name.rstrip("12"), SUBJECT, seconds, RATE_HZ, seed)
+        io.write(HERE / f"{name}.c3d", trial, overwrite=True)
+    walk = make_trial("walk", SUBJECT, 6.0, RATE_HZ, seed=100)
+    case = make_case(walk, UNLABELLED)
+    io.write(HERE / "walk_unlabelled.c3d", case.trial, overwrite=True)
+    io.write(HERE / "walk_truth.c3d", labelled(case), overwrite=True)
+
+
+if __name__ == "__main__":
+    main()
