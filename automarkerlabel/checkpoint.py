@@ -20,6 +20,7 @@ from automarkerlabel.markerset import MarkerSet
 
 FORMAT = "automarkerlabel model"
 FORMAT_VERSION = 1
+_PLAIN = ("model_type", "config", "windows", "scale", "temperature", "no_label_offset", "training")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +33,7 @@ class Checkpoint:
     marker_set   whose labels the classes are.
     scale        feature scaling, one number a feature.
     tensors      the weights by name.
-    temperature  calibration of the confidence.
+    temperature, no_label_offset  calibration, see `evaluate.calibrate`.
     training     provenance: data, steps, settings, figures; plain values.
     """
 
@@ -43,6 +44,7 @@ class Checkpoint:
     scale: list[float]
     tensors: dict[str, Tensor]
     temperature: float = 1.0
+    no_label_offset: float = 0.0
     training: dict[str, Any] = field(default_factory=dict)
     version: str = ""
 
@@ -51,7 +53,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     """Write the model file, whole or not at all."""
     from automarkerlabel import __version__
 
-    facts = {x: getattr(checkpoint, x) for x in ("model_type", "config", "windows", "scale", "temperature", "training")}
+    facts: dict[str, Any] = {x: getattr(checkpoint, x) for x in _PLAIN}
     marker_set = asdict(checkpoint.marker_set)
     if checkpoint.marker_set.local_mm is not None:
         marker_set["local_mm"] = checkpoint.marker_set.local_mm.tolist()
@@ -104,8 +106,8 @@ def load(path: Path) -> Checkpoint:
         )
         return Checkpoint(
             str(facts["model_type"]), dict(facts["config"]), dict(facts["windows"]), marker_set,
-            [float(x) for x in facts["scale"]], tensors, float(facts["temperature"]), dict(facts["training"]),
-            str(facts["version"]),
+            [float(x) for x in facts["scale"]], tensors, float(facts["temperature"]),
+            float(facts["no_label_offset"]), dict(facts["training"]), str(facts["version"]),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: expected a model of this package, found one without {error}") from error

@@ -12,10 +12,14 @@ from automarkerlabel.decide.assign import assign, confidences, evidence, keep_co
 from automarkerlabel.errors import InputError
 from automarkerlabel.labeller import Labeller
 from automarkerlabel.metrics import Figures, compare, given_labels
+from automarkerlabel.scores import LabelScores
 from automarkerlabel.simulate.corrupt import SOMA_SETTINGS, Case, Corruption, make_case, make_soma_case
-from automarkerlabel.trial import Trial
+from automarkerlabel.trial import BoolArray, IntArray, Trial
 
 PROTOCOLS = ("own", "soma")
+_CALIBRATION_CASES = 3  # of each trial
+_OFFSETS = (0.0, 1.0, 2.0, 3.0, 4.0)
+_TEMPERATURES = np.geomspace(0.25, 16.0, 25)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,31 +69,57 @@ def score_case(labeller: Labeller, case: Case, min_confidence: float = 0.0) -> F
     return compare(case, *given_labels(case.trial, labelling, case.labels))
 
 
-def fit_temperature(labeller: Labeller, trials: Sequence[Trial], corruption: Corruption) -> float:
-    """The temperature that makes the confidences of labelled tracklets likeliest, on corrupted trials.
+@dataclass(frozen=True, eq=False)
+class _Observed:
+    """What a labeller says of one case: its scores, where tracklets are seen, the class that each truly is (the number
+    of labels for none, -2 for a label that the model lacks), and its points."""
 
-    From 0.25 to 16; 1 where nothing was labelled.
+    scores: LabelScores
+    visible: BoolArray
+    truth: IntArray
+    points: IntArray
+
+
+def calibrate(labeller: Labeller, trials: Sequence[Trial], corruption: Corruption) -> tuple[float, float]:
+    """(no-label offset, temperature) that suit corrupted copies of `trials` best.
+
+    The offset is taken from the log-probability of *no label* in every window: ghosts are frequent in training, and
+    the assignment, in which a label stands once, holds most of them off already. The one with the most points right
+    is chosen. The temperature then makes the confidences of all tracklets likeliest.
     """
     observed = []
-    for n, trial in enumerate(trials):
-        case = make_case(trial, replace(corruption, seed=corruption.seed + n), None)
-        tracklets, scores = labeller.scores(case.trial)
-        visible = pieces.visibility(case.trial, tracklets)
-        gain = evidence(scores)
-        assigned = assign(gain, visible)
-        index = {x: i for i, x in enumerate(case.labels)}
-        vocabulary = np.array([index.get(x, -2) for x in scores.labels] + [-1])
-        truth = np.array([_main_truth(case, t) for t in tracklets])
-        observed.append((gain, assigned, visible, vocabulary[assigned] == truth))
-    temperatures = np.geomspace(0.25, 16.0, 25)
-    losses = np.zeros(len(temperatures))
-    for gain, assigned, visible, right in observed:
-        labelled = assigned >= 0
-        for i, temperature in enumerate(temperatures):
-            confidence, _ = confidences(gain, assigned, visible, float(temperature))
-            p = np.clip(confidence[labelled], 1e-4, 1 - 1e-4)
-            losses[i] -= np.log(np.where(right[labelled], p, 1 - p)).sum()
-    return float(temperatures[losses.argmin()]) if losses.any() else 1.0
+    for n in range(_CALIBRATION_CASES * len(trials)):
+        case = make_case(trials[n % len(trials)], replace(corruption, seed=corruption.seed + n), None)
+        observed.append(_observe(labeller, case))
+    right = [sum(_points_right(o, offset) for o in observed) for offset in _OFFSETS]
+    offset = _OFFSETS[int(np.argmax(right))]
+    losses = np.zeros(len(_TEMPERATURES))
+    for o in observed:
+        gain = evidence(o.scores.without_label_less_likely(offset))
+        assigned = assign(gain, o.visible)
+        correct = np.where(assigned < 0, len(o.scores.labels), assigned) == o.truth
+        for i, temperature in enumerate(_TEMPERATURES):
+            confidence, _ = confidences(gain, assigned, o.visible, float(temperature))
+            p = np.clip(confidence, 1e-4, 1 - 1e-4)
+            losses[i] -= np.log(np.where(correct, p, 1 - p)).sum()
+    return offset, float(_TEMPERATURES[losses.argmin()])
+
+
+def _observe(labeller: Labeller, case: Case) -> _Observed:
+    tracklets, scores = labeller.raw_scores(case.trial)
+    index = {x: i for i, x in enumerate(scores.labels)}
+    classes = np.array([index.get(x, -2) for x in case.labels] + [len(scores.labels)])  # the last one serves -1
+    truth = classes[[_main_truth(case, t) for t in tracklets]]
+    visible = pieces.visibility(case.trial, tracklets)
+    return _Observed(scores, visible, truth, visible.sum(0).astype(np.int64))
+
+
+def _points_right(observed: _Observed, offset: float) -> int:
+    """Points whose tracklet gets its label, or rightly none."""
+    gain = evidence(observed.scores.without_label_less_likely(offset))
+    assigned = assign(gain, observed.visible)
+    given = np.where(assigned < 0, len(observed.scores.labels), assigned)
+    return int(observed.points[given == observed.truth].sum())
 
 
 def _main_truth(case: Case, tracklet: pieces.Tracklet) -> int:

@@ -159,7 +159,7 @@ def _facing_the_middle(relative: FloatArray) -> FloatArray:
 
 def n_inputs(config: WindowConfig) -> int:
     """Numbers of one sample that a network takes."""
-    return config.n_neighbours * (N_FEATURES + 2 * len(WAVES_PER_MM))
+    return int(config.n_neighbours * (N_FEATURES + 2 * len(WAVES_PER_MM)))
 
 
 def encode(features: FloatArray, scale: FloatArray) -> FloatArray:
@@ -178,7 +178,7 @@ def feature_scale(features: FloatArray) -> FloatArray:
     values = features[seen].astype(np.float64)
     if not len(values):
         return UNIT_SCALE.copy()
-    scale = np.sqrt((values**2).mean(0))
+    scale: FloatArray = np.sqrt((values**2).mean(0)).astype(np.float32)
     scale[:3] = np.sqrt((values[:, :3] ** 2).mean())
     scale[-1] = 1.0
-    return np.maximum(scale, 1e-6).astype(np.float32)
+    return np.maximum(scale, np.float32(1e-6))

@@ -59,9 +59,9 @@ class Labeller:
         self.device = torch.device(device)
         self.legacy: LegacyModel | None = None
         if checkpoint.model_type == "legacy_lstm":
-            from automarkerlabel.legacy import LegacyModel  # and with it scipy.signal, only where it is needed
+            from automarkerlabel import legacy  # and with it scipy.signal, only where it is needed
 
-            self.legacy = LegacyModel(checkpoint.config, checkpoint.tensors, checkpoint.marker_set)
+            self.legacy = legacy.LegacyModel(checkpoint.config, checkpoint.tensors, checkpoint.marker_set)
             return
         self.windows = WindowConfig(**checkpoint.windows)
         self.scale = np.array(checkpoint.scale, np.float32)
@@ -107,7 +107,13 @@ class Labeller:
         return decide(scores, tracklets, visible, self.checkpoint.temperature, fixed)
 
     def scores(self, trial: Trial, heading_deg: float = 0.0) -> tuple[list[Tracklet], LabelScores]:
-        """The trial's tracklets, and what the model says of each in its windows."""
+        """The trial's tracklets, and what the calibrated model says of each in its windows."""
+        tracklets, scores = self.raw_scores(trial, heading_deg)
+        offset = self.checkpoint.no_label_offset
+        return tracklets, scores.without_label_less_likely(offset) if offset else scores
+
+    def raw_scores(self, trial: Trial, heading_deg: float = 0.0) -> tuple[list[Tracklet], LabelScores]:
+        """As `scores`, before calibration."""
         if self.legacy is not None:
             return self.legacy.scores(trial, heading_deg)
         tracklets = pieces.split(trial)
@@ -215,5 +221,6 @@ def facts(checkpoint: store.Checkpoint) -> dict[str, Any]:
         "config": checkpoint.config,
         "windows": checkpoint.windows,
         "temperature": checkpoint.temperature,
+        "no_label_offset": checkpoint.no_label_offset,
         "training": checkpoint.training,
     }

@@ -140,6 +140,8 @@ def choose_neighbours(points: Tensor, windows: IntArray, n_neighbours: int) -> T
     visible = ~torch.isnan(points[..., 0])
     total = torch.cat([torch.zeros(1, visible.shape[1], dtype=torch.int64), visible.cumsum(0)])
     chosen = torch.empty(len(windows), n_neighbours, dtype=torch.int64)
+    if not len(windows):
+        return chosen
     spans, group = np.unique(windows[:, 1:], axis=0, return_inverse=True)
     members = np.split(np.argsort(group.ravel(), kind="stable"), np.cumsum(np.bincount(group.ravel()))[:-1])
     for (start, stop), rows in zip(spans.tolist(), members, strict=True):
@@ -192,7 +194,7 @@ def network_input(planes: Tensor, own: Tensor, frames: Tensor, neighbours: Tenso
         # A hidden neighbour stands at the mean of those seen.
         relative = torch.where(hidden, relative.nanmean(3, keepdim=True), relative)
     relative -= planes[:, frames, own[:, None]][..., None]
-    order = relative.mean(2).square().sum(0).sqrt().argsort(1, stable=True)
+    order = relative.mean(2).square().sum(0).sqrt().argsort(dim=1, stable=True)
     relative = relative.gather(3, order[None, :, None, :].expand(relative.shape))
     out = relative.new_empty(frames.shape[1], n_windows, n_neighbours, N_FEATURES)
     out[..., :3] = relative.permute(2, 1, 3, 0) / scale[0]

@@ -1,7 +1,7 @@
 """What is probable (`LabelScores`), what was decided (`Labelling`), and which columns follow (`OutputColumn`)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,6 +38,13 @@ class LabelScores:
         if n and (np.any(np.diff(self.tracklet) < 0) or self.tracklet[0] < 0 or self.tracklet[-1] >= self.n_tracklets):
             raise TrialError(f"scores: expected ascending tracklets from 0 to {self.n_tracklets - 1}")
         object.__setattr__(self, "labels", tuple(self.labels))
+
+    def without_label_less_likely(self, offset: float) -> "LabelScores":
+        """The scores with `offset` taken from each log-probability of *no label*, normalised anew."""
+        shifted = self.log_probs.astype(np.float64)
+        shifted[:, -1] -= offset
+        shifted -= np.logaddexp.reduce(shifted, axis=1, keepdims=True)
+        return replace(self, log_probs=shifted.astype(np.float32))
 
     def n_windows(self) -> IntArray:
         """`(n_tracklets,)`: windows that speak of each tracklet."""

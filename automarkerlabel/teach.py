@@ -7,7 +7,7 @@ from pathlib import Path
 from automarkerlabel import checkpoint as store
 from automarkerlabel.collect import Source, split_validation
 from automarkerlabel.errors import InputError, MarkerSetError, OutputError
-from automarkerlabel.evaluate import fit_temperature
+from automarkerlabel.evaluate import calibrate as fit_calibration
 from automarkerlabel.io.files import check_output
 from automarkerlabel.labeller import Labeller
 from automarkerlabel.markerset import MarkerSet, from_trials
@@ -16,6 +16,8 @@ from automarkerlabel.settings import Augmentation, NetworkSettings, TrainSetting
 from automarkerlabel.simulate.corrupt import Corruption
 from automarkerlabel.training import Task, Trainer
 from automarkerlabel.workflow import read_any_marker_set
+
+_CUSTOMARY_OFFSET = 2.0
 
 
 @dataclass(frozen=True)
@@ -118,16 +120,19 @@ def describe(trainer: Trainer) -> str:
     return "\n".join(lines)
 
 
-def calibrate(trainer: Trainer) -> float:
-    """Fit the confidence of the best model on corrupted validation trials, store it in the file, and return it.
+def calibrate(trainer: Trainer) -> store.Checkpoint:
+    """Calibrate the best model on corrupted validation trials, store that in the file, and return it.
 
-    Without validation trials it stays 1.
+    Without validation trials the confidence stays as the model has it, and *no label* is made less likely by a
+    customary amount.
     """
     stored = store.load(trainer.out)
-    if not trainer.task.validation:
-        return stored.temperature
-    temperature = fit_temperature(
-        Labeller(stored, str(trainer.device)), trainer.task.validation, Corruption(swaps=0, seed=trainer.settings.seed)
-    )
-    store.save(replace(stored, temperature=temperature), trainer.out)
-    return temperature
+    if trainer.task.validation:
+        corruption = Corruption(swaps=0, seed=trainer.settings.seed)
+        labeller = Labeller(stored, str(trainer.device))
+        offset, temperature = fit_calibration(labeller, trainer.task.validation, corruption)
+    else:
+        offset, temperature = _CUSTOMARY_OFFSET, 1.0
+    calibrated = replace(stored, no_label_offset=offset, temperature=temperature)
+    store.save(calibrated, trainer.out)
+    return calibrated

@@ -1,4 +1,4 @@
-"""How many threads: measured, since small operations on many threads that wait for each other can be ten times slower."""
+"""How many threads: measured, since small operations on threads that wait for each other can be ten times slower."""
 
 import os
 import time

@@ -36,26 +36,76 @@ def split(trial: Trial) -> list[Tracklet]:
     """The tracklets of a trial, ordered by column and frame.
 
     A column is cut at a gap if, judged against the movement of the nearest points over the same gap,
-    it reappears farther away than points of this trial come to drift apart in that time, or if another point
-    that appeared during the gap is nearer to where the column should have gone on.
+    it reappears farther away than points of this trial come to drift apart in that time; or if another column
+    explains better what was seen: a point that appeared during the gap is nearer to where this column should have
+    been, or a point that vanished about then should be nearer to where this column reappears. A cut too many costs
+    little, since pieces of one label are joined again; a cut too few mislabels all that follows.
     """
-    visible = trial.visible
-    runs_of = {c: runs(visible[:, c]) for c in trial.marker_columns}
-    if not runs_of:
-        return []
-    starts = np.array([(start, c) for c, r in runs_of.items() for start, _ in r], np.int64).reshape(-1, 2)
-    drift = _relative_speed(trial)
+    runs_of = {c: runs(trial.visible[:, c]) for c in trial.marker_columns}
+    gaps = _Gaps(trial, runs_of)
     tracklets = []
     for column, pieces in runs_of.items():
         if not len(pieces):
             continue
         start = int(pieces[0, 0])
         for (_, gap_start), (gap_stop, _) in pairwise(pieces):
-            if _implausible(trial, column, int(gap_start), int(gap_stop), starts, drift):
+            if gaps.implausible(column, int(gap_start), int(gap_stop)):
                 tracklets.append(Tracklet(column, start, int(gap_start)))
                 start = int(gap_stop)
         tracklets.append(Tracklet(column, start, int(pieces[-1, 1])))
     return tracklets
+
+
+class _Gaps:
+    """Judges the gaps of a trial."""
+
+    def __init__(self, trial: Trial, runs_of: dict[int, IntArray]) -> None:
+        self.trial = trial
+        edges = [(start, stop - 1, c) for c, pieces in runs_of.items() for start, stop in pieces]
+        self.runs = np.array(edges, np.int64).reshape(-1, 3)  # first frame, last frame, column
+        self.measured = np.zeros(trial.n_columns, np.bool_)
+        self.measured[trial.marker_columns] = True
+        self.drift_mm_s = _relative_speed(trial)
+
+    def implausible(self, column: int, gap_start: int, gap_stop: int) -> bool:
+        """Whether `column`, hidden from gap_start to before gap_stop, came back where it could not have gone, or where
+        another column explains better what was seen."""
+        positions = self.trial.positions
+        last, back = gap_start - 1, gap_stop
+        seconds = (back - last) / self.trial.rate_hz
+        vanished, returned = positions[last, column], positions[back, column]
+        moved, spread = self._movement(column, last, back)
+        straight = _velocity(self.trial, column, last) * seconds
+        body_error, straight_error = (float(np.linalg.norm(returned - vanished - m)) for m in (moved, straight))
+        error = min(body_error, straight_error)
+        if error > max(spread, self.drift_mm_s * seconds):
+            return True
+        first, end, owner = self.runs.T
+        born = (first >= gap_start) & (first <= back) & (owner != column)
+        share = ((first[born] - last) / (back - last))[:, None]
+        on_the_way = vanished + moved * share
+        if (np.linalg.norm(positions[first[born], owner[born]] - on_the_way, axis=1) < error).any():
+            return True
+        gone = (end >= last - (back - last)) & (end < back) & (owner != column)
+        gone &= ~self.trial.visible[back, owner]
+        share = ((back - end[gone]) / (back - last))[:, None]
+        expected = positions[end[gone], owner[gone]] + moved * share
+        return bool((np.linalg.norm(returned - expected, axis=1) < error).any())
+
+    def _movement(self, column: int, last: int, back: int) -> tuple[FloatArray, float]:
+        """How the nearest points moved from frame `last` to `back`: the median, and the farthest from it in mm."""
+        positions, visible = self.trial.positions, self.trial.visible
+        there = visible[last] & visible[back] & self.measured
+        there[column] = False
+        others = np.flatnonzero(there)
+        if not len(others):
+            movement = _velocity(self.trial, column, last) * ((back - last) / self.trial.rate_hz)
+            return movement, float(np.linalg.norm(movement))
+        distance = np.linalg.norm(positions[last, others] - positions[last, column], axis=1)
+        near = others[np.argsort(distance, kind="stable")[:_NEIGHBOURS]]
+        moved = positions[back, near] - positions[last, near]
+        median: FloatArray = np.median(moved, axis=0)
+        return median, float(np.linalg.norm(moved - median, axis=1).max())
 
 
 def _relative_speed(trial: Trial) -> float:
@@ -80,43 +130,6 @@ def _relative_speed(trial: Trial) -> float:
     return float(np.percentile(np.concatenate(rates), 99)) if rates else 0.0
 
 
-def _implausible(trial: Trial, column: int, gap_start: int, gap_stop: int, starts: IntArray, drift: float) -> bool:
-    """Whether `column`, hidden in frames gap_start to gap_stop - 1, came back where it could not have gone."""
-    positions, visible = trial.positions, trial.visible
-    last, back = gap_start - 1, gap_stop
-    vanished, returned = positions[last, column], positions[back, column]
-    there = visible[last] & visible[back]
-    there[column] = False
-    there[list(trial.computed)] = False
-    others = np.flatnonzero(there)
-    seconds = (back - last) / trial.rate_hz
-    if len(others):
-        # Relative to the body: where the nearest points went tells where this one should be.
-        distance = np.linalg.norm(positions[last, others] - vanished, axis=1)
-        near = others[np.argsort(distance, kind="stable")[:_NEIGHBOURS]]
-        moved = positions[back, near] - positions[last, near]
-        expected = vanished + np.median(moved, axis=0)
-        spread = float(np.linalg.norm(moved - np.median(moved, axis=0), axis=1).max())
-    else:
-        velocity = _velocity(trial, column, last)
-        expected = vanished + velocity * seconds
-        spread = float(np.linalg.norm(velocity)) * seconds
-    error = float(np.linalg.norm(returned - expected))
-    allowed = max(spread, drift * seconds)
-    if error > allowed and error > float(np.linalg.norm(_extrapolated(trial, column, last, seconds) - returned)):
-        error = float(np.linalg.norm(_extrapolated(trial, column, last, seconds) - returned))
-    if error > allowed:
-        return True
-    # A point that appeared meanwhile, nearer to the expected place, may be the one that vanished.
-    born = starts[(starts[:, 0] >= gap_start) & (starts[:, 0] <= back) & (starts[:, 1] != column)]
-    if not len(born):
-        return False
-    share = ((born[:, 0] - last) / (back - last))[:, None]
-    on_the_way = vanished + (expected - vanished) * share
-    rival = np.linalg.norm(positions[born[:, 0], born[:, 1]] - on_the_way, axis=1)
-    return bool((rival < error).any())
-
-
 def _velocity(trial: Trial, column: int, frame: int) -> FloatArray:
     """mm a second of a column just before `frame`, 0 if it had only just appeared."""
     first = max(0, frame - max(1, round(_SPEED_SPAN_S * trial.rate_hz)))
@@ -125,10 +138,6 @@ def _velocity(trial: Trial, column: int, frame: int) -> FloatArray:
         return np.zeros(3, np.float32)
     step = trial.positions[seen[-1], column] - trial.positions[seen[0], column]
     return np.asarray(step * trial.rate_hz / (seen[-1] - seen[0]), np.float32)
-
-
-def _extrapolated(trial: Trial, column: int, last: int, seconds: float) -> FloatArray:
-    return np.asarray(trial.positions[last, column] + _velocity(trial, column, last) * seconds, np.float32)
 
 
 def visibility(trial: Trial, tracklets: Sequence[Tracklet]) -> BoolArray:

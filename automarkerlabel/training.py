@@ -45,7 +45,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Epoch:
-    """Figures of one finished epoch; validation figures are None without validation trials, the loss if no step had one."""
+    """Figures of one finished epoch; None: no step had a loss, there are no validation trials."""
 
     epoch: int
     epochs: int
@@ -176,12 +176,12 @@ class Trainer:
         trained_s = time.perf_counter() - started
         val_loss, val_accuracy = self.validate()
         self.epoch += 1
-        loss = float(np.mean(losses)) if losses else None
-        best = self._remember(val_loss if losses and val_loss is not None else loss)
+        mean_loss = float(np.mean(losses)) if losses else None
+        best = self._remember(val_loss if losses and val_loss is not None else mean_loss)
         seconds = time.perf_counter() - started
         self.seconds += seconds
         return Epoch(
-            self.epoch, self.settings.epochs, loss, right / max(1, seen), val_loss, val_accuracy, rate,
+            self.epoch, self.settings.epochs, mean_loss, right / max(1, seen), val_loss, val_accuracy, rate,
             seen / trained_s, seconds, best, self.back_off.part, bad,
         )  # fmt: skip
 
@@ -269,12 +269,12 @@ class Trainer:
 
     # --- files -------------------------------------------------------------------------------------------------
 
-    def as_checkpoint(self, training: dict[str, Any], temperature: float = 1.0) -> store.Checkpoint:
-        """The model as it is now."""
+    def as_checkpoint(self, training: dict[str, Any]) -> store.Checkpoint:
+        """The model as it is now, not yet calibrated."""
         tensors = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
         return store.Checkpoint(
             self.task.model_type, config_dict(self.task.config), asdict(self.task.windows), self.task.marker_set,
-            self.scale.tolist(), tensors, temperature, training,
+            self.scale.tolist(), tensors, training=training,
         )  # fmt: skip
 
     def save_model(self, report: Epoch) -> None:

@@ -1,4 +1,4 @@
-"""Writes the sample trials beside this file: `python sample_data/make_samples.py`. The same seeds give the same trials."""
+"""Writes the sample trials beside this file; the same seeds give the same trials."""
 
 from pathlib import Path
 
@@ -14,9 +14,10 @@ UNLABELLED = Corruption(cuts=10, occlude=0.02, ghosts=1, swaps=0, seed=1)
 
 
 def main() -> None:
+    (HERE / "train").mkdir(exist_ok=True)
     for seed, (name, seconds) in enumerate(TRAINING.items()):
         trial = make_trial(name.rstrip("12"), SUBJECT, seconds, RATE_HZ, seed)
-        io.write(HERE / f"{name}.c3d", trial, overwrite=True)
+        io.write(HERE / "train" / f"{name}.c3d", trial, overwrite=True)
     walk = make_trial("walk", SUBJECT, 6.0, RATE_HZ, seed=100)
     case = make_case(walk, UNLABELLED)
     io.write(HERE / "walk_unlabelled.c3d", case.trial, overwrite=True)

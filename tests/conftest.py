@@ -6,10 +6,10 @@ from pathlib import Path
 # Many small operations: one thread each is faster than two that wait for each other, here and in subprocesses.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
+import numpy as np
+import pytest
 
-from automarkerlabel.trial import Trial  # noqa: E402
+from automarkerlabel.trial import Trial
 
 # A stiff figure of eight points about 1.7 m tall that faces +x; left is +y. No two distances from one point agree.
 FIGURE = {

@@ -40,7 +40,9 @@ def test_contradictions_are_refused(arguments, said):
         MarkerSet(**arguments)
 
 
-@pytest.mark.parametrize("name", ["*12", "", " ", "U_12", "C_3", "M001", "unlabeled 12", "Unlabelled_3", "123", "unnamed"])
+@pytest.mark.parametrize(
+    "name", ["*12", "", " ", "U_12", "C_3", "M001", "unlabeled 12", "Unlabelled_3", "123", "unnamed"]
+)
 def test_placeholders(name):
     assert is_unlabelled(name)
 

@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 
 from automarkerlabel.errors import TrialError
-from automarkerlabel.scores import LabelScores, Labelling, OutputColumn, apply, output_columns
+from automarkerlabel.scores import Labelling, LabelScores, OutputColumn, apply, output_columns
 from automarkerlabel.tracklets import Tracklet
 from automarkerlabel.trial import Trial
 
 
-def labelling(trial: Trial, pieces: list[tuple[int, int, int]], assigned: list[int], labels=("A", "B", "C")) -> Labelling:
+def labelling(
+    trial: Trial, pieces: list[tuple[int, int, int]], assigned: list[int], labels=("A", "B", "C")
+) -> Labelling:
     n = len(pieces)
-    return Labelling(
-        labels, [Tracklet(*p) for p in pieces], np.array(assigned), np.ones(n, np.float32), np.full(n, -1)
-    )
+    return Labelling(labels, [Tracklet(*p) for p in pieces], np.array(assigned), np.ones(n, np.float32), np.full(n, -1))
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ from automarkerlabel.trial import Trial
 
 
 def with_positions(trial: Trial, positions: np.ndarray, **changes) -> Trial:
-    return Trial(positions, changes.get("labels", trial.labels), trial.rate_hz, computed=changes.get("computed", frozenset()))
+    return Trial(
+        positions, changes.get("labels", trial.labels), trial.rate_hz, computed=changes.get("computed", frozenset())
+    )
 
 
 def test_whole_columns_stay_whole(figure):

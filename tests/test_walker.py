@@ -1,9 +1,12 @@
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from automarkerlabel import io
 from automarkerlabel.errors import TrialError
+from automarkerlabel.markerset import is_unlabelled
 from automarkerlabel.simulate.walker import MOTIONS, make_trial, marker_set
 
 
@@ -116,3 +119,14 @@ def test_one_frame_will_do():
 def test_what_cannot_be_made_is_refused(arguments, message):
     with pytest.raises(TrialError, match=message):
         make_trial(*arguments)
+
+
+def test_the_sample_trials_are_of_this_figure():
+    samples = Path(__file__).resolve().parents[1] / "sample_data"
+    squat, truth, unlabelled = (
+        io.read(samples / f"{x}.c3d") for x in ("train/squat", "walk_truth", "walk_unlabelled")
+    )
+    np.testing.assert_allclose(squat.positions, make_trial("squat", 1, 7.0, 60.0, seed=3).positions, atol=0.01)
+    assert truth.labels[:45] == marker_set().labels
+    assert all(is_unlabelled(x) for x in (*truth.labels[45:], *unlabelled.labels))
+    assert (truth.visible.sum(1) == unlabelled.visible.sum(1)).all()

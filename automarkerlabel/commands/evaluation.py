@@ -52,11 +52,11 @@ def evaluate(
         console.print_json(report)
         return
     head = ["model", "trial", "setting", "accuracy", "precision", "coverage", "F1", "ghosts left", "swaps", "twice"]
+    shares = ("accuracy", "precision", "coverage", "f1", "ghosts")
     rows = [
-        [r["model"], r["trial"], r["setting"], *(_share(r[k]) for k in ("accuracy", "precision", "coverage", "f1", "ghosts")),
-         r["swaps"], r["twice"]]
+        [r["model"], r["trial"], r["setting"], *(_share(r[k]) for k in shares), r["swaps"], r["twice"]]
         for r in report["cases"] + report["means"]
-    ]  # fmt: skip
+    ]
     console.results.print(console.table("", head, rows, frozenset(range(3, 10))))
     head = ["marker", *(f"{m} accuracy" for m in model)]
     rows = [[label, *(_share(report["markers"][m].get(label)) for m in model)] for label in report["labels"]]

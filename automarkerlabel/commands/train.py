@@ -30,7 +30,7 @@ def train(
     val: Annotated[
         list[Path] | None, typer.Option(help="validation trials or folders, instead of held-out ones")
     ] = None,
-    val_share: Annotated[float, typer.Option(help="share of the trials that is held out")] = 0.12,
+    val_share: Annotated[float, typer.Option(help="share of the trials that is held out")] = 0.08,
     val_by: Annotated[str, typer.Option(help="hold out by whole trial or whole subject")] = "trial",
     marker_set: Annotated[
         Path | None, typer.Option(help="OpenSim .xml or .osim; read from the trials if not given")
@@ -84,8 +84,14 @@ def train(
             + (f"; the best model so far is {out}" if out.exists() else "")
         )
         raise
-    temperature = teach.calibrate(trainer)
-    result = {"model": str(out), "temperature": temperature, "labels": len(trainer.task.marker_set), **last}
+    stored = teach.calibrate(trainer)
+    result = {
+        "model": str(out),
+        "temperature": stored.temperature,
+        "no_label_offset": stored.no_label_offset,
+        "labels": len(stored.marker_set),
+        **last,
+    }
     if as_json:
         console.print_json(result)
     else:

@@ -1,7 +1,7 @@
 """The predecessor's network (Clouthier et al. 2021): three LSTM layers over a window, then two linear layers.
 
-Its parameters carry the predecessor's names, so that its state dicts load as they are. Trained with `forward`; `predict`
-gives the same numbers without gradients, several times faster.
+Its parameters carry the predecessor's names, so that its state dicts load as they are. It is trained with `forward`;
+`predict` gives the same numbers without gradients, several times faster.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,12 @@ _GATES = 4  # input, forget, cell, output
 
 @dataclass(frozen=True)
 class LegacyLstmConfig:
-    """n_features: numbers a frame; max_len: frames to which outputs are padded; n_labels: classes, *no label* not among them."""
+    """Sizes of the network.
+
+    n_features  numbers a frame.
+    n_labels    classes; *no label* is not among them.
+    max_len     frames to which the outputs of the LSTM are padded.
+    """
 
     n_features: int
     n_labels: int
@@ -69,7 +74,7 @@ class LegacyLstm(nn.Module):
         entering = [windows.new_zeros(n, weight.shape[1]) for weight, _ in layers]
         cells = [windows.new_zeros(n, n_cells) for _ in layers]
         first, norm, relu, last = self.fc
-        assert isinstance(first, nn.Linear)
+        assert isinstance(first, nn.Linear) and isinstance(norm, nn.BatchNorm1d)
         hidden = first.bias.expand(n, -1).clone()
         active = n
         for frame in range(sizes[0] if sizes else 0):
@@ -86,7 +91,10 @@ class LegacyLstm(nn.Module):
         return logits.log_softmax(1)
 
     def _joined_weights(self, layer: int) -> tuple[Tensor, Tensor]:
-        """Weight `(4 * n_cells, n_in + n_cells)` and bias of a layer; the cell gate's are doubled: tanh(x) = 2 sigmoid(2x) - 1."""
+        """Weight `(4 * n_cells, n_in + n_cells)` and bias of a layer for input and state side by side.
+
+        Those of the cell gate are doubled, since tanh(x) = 2 sigmoid(2x) - 1: one function then serves all gates.
+        """
         weight = torch.cat([getattr(self.lstm, f"weight_{side}_l{layer}") for side in ("ih", "hh")], 1)
         bias = getattr(self.lstm, f"bias_ih_l{layer}") + getattr(self.lstm, f"bias_hh_l{layer}")
         n_cells = self.config.n_cells
@@ -96,12 +104,17 @@ class LegacyLstm(nn.Module):
 
 
 def _product(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """rows @ weight.T + bias, `(n_rows, n_out)`, as a 1 × 1 convolution over a picture of n_rows × 1 points.
+    """rows @ weight.T + bias, `(n_rows, n_out)`; where it can, as a 1 × 1 convolution over n_rows × 1 points.
 
-    The same product, but computed by oneDNN, which is two to four times as fast as MKL's on processors not by Intel.
+    That is the same product, but oneDNN's, which is two to four times as fast as MKL's on processors not by Intel.
     """
-    picture = rows.t()[None, :, :, None]  # (1, n_in, n_rows, 1); in memory still (n_rows, n_in)
-    return F.conv2d(picture, weight[:, :, None, None], bias)[0, :, :, 0].t().contiguous()
+    if not torch.backends.mkldnn.is_available():
+        return F.linear(rows, weight, bias)
+    # (1, n_in, n_rows, 1) and (n_out, n_in, 1, 1), channels last: in memory as they were.
+    picture = rows[None, :, None, :].permute(0, 3, 1, 2)
+    kernel = weight[:, None, None, :].permute(0, 3, 1, 2)
+    out = torch.mkldnn_convolution(picture, kernel, bias, padding=[0, 0], stride=[1, 1], dilation=[1, 1], groups=1)
+    return out.permute(0, 2, 3, 1).reshape(len(rows), -1)
 
 
 def _advance(gates: Tensor, cell: Tensor, state: Tensor) -> Tensor:

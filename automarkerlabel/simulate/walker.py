@@ -1,7 +1,7 @@
 """Labelled trials of one simple figure that walks, turns, squats, reaches, sits down and stands."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class _Clock:
     """Time `(n_frames,)` in s and where chance comes from."""
 
     time: Array
-    rng: np.random.Generator = field(default_factory=np.random.default_rng)
+    rng: np.random.Generator
 
     @property
     def still(self) -> Array:
