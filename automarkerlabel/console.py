@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
@@ -38,9 +39,11 @@ def _plain(value: Any) -> Any:
 
 def table(title: str, columns: list[str], rows: list[list[Any]], right: frozenset[int] = frozenset()) -> Table:
     """A table of plain text; columns in `right` are aligned to the right."""
-    made = Table(title=escape(title) if title else None, title_justify="left", header_style="bold")
+    made = Table(title=escape(title) if title else None, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
     for n, name in enumerate(columns):
-        made.add_column(escape(name), justify="right" if n in right else "left", overflow="fold")
+        made.add_column(
+            escape(name), justify="right" if n in right else "left", overflow="fold", no_wrap=n in right
+        )
     for row in rows:
         made.add_row(*[escape(str(x)) for x in row])
     return made

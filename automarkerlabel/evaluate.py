@@ -19,7 +19,7 @@ from automarkerlabel.trial import BoolArray, IntArray, Trial
 PROTOCOLS = ("own", "soma")
 _CALIBRATION_CASES = 3  # of each trial
 _OFFSETS = (0.0, 1.0, 2.0, 3.0, 4.0)
-_TEMPERATURES = np.geomspace(0.25, 16.0, 25)
+_TEMPERATURES = np.geomspace(0.5, 16.0, 21)
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,8 +51,8 @@ NO_AUGMENTATION = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)
 class TrainSettings:
     """How a trajectory model is trained."""
 
-    epochs: Annotated[int, "at most this many"] = 60
-    epoch_windows: Annotated[int, "windows in an epoch; 0: as many as the trials hold, at least 20,000"] = 0
+    epochs: Annotated[int, "at most this many"] = 150
+    epoch_windows: Annotated[int, "windows in an epoch; 0: as many as the trials hold, from 20,000 to 60,000"] = 0
     batch_size: Annotated[int, "windows of one step, whatever part of them fits into memory at once"] = 256
     optimizer: Annotated[str, "adamw, or sgd with momentum as the predecessor had it"] = "adamw"
     learning_rate: Annotated[float, "greatest learning rate"] = 2e-3

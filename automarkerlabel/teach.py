@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from automarkerlabel import checkpoint as store
 from automarkerlabel.collect import Source, split_validation
 from automarkerlabel.errors import InputError, MarkerSetError, OutputError
 from automarkerlabel.evaluate import calibrate as fit_calibration
 from automarkerlabel.io.files import check_output
+from automarkerlabel.io.opensim import read_marker_set
 from automarkerlabel.labeller import Labeller
 from automarkerlabel.markerset import MarkerSet, from_trials
 from automarkerlabel.models import make_config
@@ -16,6 +18,9 @@ from automarkerlabel.settings import Augmentation, NetworkSettings, TrainSetting
 from automarkerlabel.simulate.corrupt import Corruption
 from automarkerlabel.training import Task, Trainer
 from automarkerlabel.workflow import read_any_marker_set
+
+if TYPE_CHECKING:
+    from automarkerlabel.legacy_training import LegacySettings, LegacyTrainer
 
 _CUSTOMARY_OFFSET = 2.0
 
@@ -38,16 +43,71 @@ class Plan:
     device: str = "cpu"
 
 
+@dataclass(frozen=True)
+class LegacyPlan:
+    """What `aml train --training-values` was asked for: going on with the predecessor's training."""
+
+    training_values: Path
+    marker_set: Path | None
+    settings: "LegacySettings"
+    out: Path
+    base: Path | None = None
+    resume: bool = False
+    overwrite: bool = False
+    device: str = "cpu"
+
+
 def check(plan: Plan) -> None:
     """Refuse early what would fail late. Raises `OutputError`, `ModelError`, `InputError`."""
     _network(plan)
+    _check_files(plan, "state.pt")
+
+
+def _check_files(plan: Plan | LegacyPlan, state_name: str, sources: Sequence[Path] = ()) -> None:
     if plan.resume and plan.base is not None:
         raise InputError("--resume and --from: expected one of them, found both")
     if not plan.resume:
-        check_output(plan.out, overwrite=plan.overwrite)
-        state = plan.out.with_name(plan.out.name + ".run") / "state.pt"
+        check_output(plan.out, sources, plan.overwrite)
+        state = plan.out.with_name(plan.out.name + ".run") / state_name
         if state.exists() and not plan.overwrite:
             raise OutputError(f"{plan.out}: expected no earlier run, found one; add --resume to go on or --overwrite")
+        if state.exists():
+            check_output(state, sources, plan.overwrite)
+
+
+def check_legacy(plan: LegacyPlan) -> None:
+    """Refuse early what would fail late. Raises `OutputError`, `InputError`."""
+    from automarkerlabel.legacy_training import STATE
+
+    if plan.marker_set is None:
+        raise InputError("--training-values: expected --marker-set MarkerSet.xml beside it, found none")
+    if plan.base is None and not plan.resume:
+        raise InputError(
+            "--training-values: expected --from with the predecessor's checkpoint, or --resume, found neither"
+        )
+    _check_files(plan, STATE, [x for x in (plan.base, plan.training_values, plan.marker_set) if x is not None])
+
+
+def prepare_legacy(plan: LegacyPlan, sources: Sequence[Source]) -> "LegacyTrainer":
+    """A trainer that goes on with the predecessor's network.
+
+    Raises `InputError`, `FileFormatError` or `ModelError` where its three files cannot be used or contradict each
+    other, `TrialError` for trials that cannot be learnt from.
+    """
+    # Here, and with it scipy.signal, since only few need it.
+    from automarkerlabel.legacy import convert
+    from automarkerlabel.legacy_training import LegacyTrainer, saved_state
+
+    assert plan.marker_set is not None
+    base = plan.base or saved_state(plan.out)
+    parts = convert(base, plan.training_values, read_marker_set(plan.marker_set))
+    trainer = LegacyTrainer(parts, sources, plan.settings, plan.out, plan.device)
+    if plan.resume:
+        trainer.resume()
+    else:
+        trainer.start_from(base)
+        trainer.forget()
+    return trainer
 
 
 def _network(plan: Plan) -> dict[str, object]:

@@ -27,7 +27,7 @@ from automarkerlabel.trial import Trial
 
 _BAD_STEPS_IN_A_ROW = 10
 _SCALE_SCENES = 64
-_LEAST_EPOCH = 20_000  # windows
+_EPOCH_RANGE = (20_000, 60_000)  # windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ class Trainer:
 
     @property
     def epoch_windows(self) -> int:
-        return self.settings.epoch_windows or max(_LEAST_EPOCH, self.sampler.natural_size())
+        return self.settings.epoch_windows or int(np.clip(self.sampler.natural_size(), *_EPOCH_RANGE))
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
         s = self.settings

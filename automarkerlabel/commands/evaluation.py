@@ -1,7 +1,7 @@
 """`aml eval` and `aml test-models`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -51,24 +51,32 @@ def evaluate(
     if as_json:
         console.print_json(report)
         return
-    head = ["model", "trial", "setting", "accuracy", "precision", "coverage", "F1", "ghosts left", "swaps", "twice"]
+    _print(report, model)
+
+
+def _print(report: dict[str, Any], models: list[str]) -> None:
+    """A table of cases and one of markers, shares in per cent; with several models the mistakes of each."""
+    several = len(models) > 1
     shares = ("accuracy", "precision", "coverage", "f1", "ghosts")
-    rows = [
-        [r["model"], r["trial"], r["setting"], *(_share(r[k]) for k in shares), r["swaps"], r["twice"]]
-        for r in report["cases"] + report["means"]
-    ]
-    console.results.print(console.table("", head, rows, frozenset(range(3, 10))))
-    head = ["marker", *(f"{m} accuracy" for m in model)]
-    rows = [[label, *(_share(report["markers"][m].get(label)) for m in model)] for label in report["labels"]]
-    console.results.print(console.table("per marker", head, rows, frozenset(range(1, 9))))
-    for m in model:
+    head = ["case", *(["model"] if several else []), "acc.", "prec.", "cover.", "F1", "ghosts", "swaps", "twice"]
+    rows = []
+    for r in report["cases"] + report["means"]:
+        case = Path(r["trial"]).stem + ("" if r["setting"] == "own" else f" {r['setting']}")
+        name = [Path(r["model"]).stem] if several else []
+        rows.append([case, *name, *(_percent(r[k]) for k in shares), r["swaps"], r["twice"]])
+    numbers = frozenset(range(len(head) - 7, len(head)))
+    console.results.print(console.table("", head, rows, numbers))
+    head = ["marker", *(Path(m).stem if several else "acc." for m in models)]
+    rows = [[label, *(_percent(report["markers"][m].get(label)) for m in models)] for label in report["labels"]]
+    console.results.print(console.table("", head, rows, frozenset(range(1, len(head)))))
+    for m in models:
         worst = ", ".join(f"{a} taken for {b} ({n})" for a, b, n in report["confusions"][m][:5])
         if worst:
-            console.results.print(f"{m}: {worst}", markup=False)
+            console.results.print(f"{Path(m).stem}: {worst}", markup=False)
 
 
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.2f}"
 
 
 def test_models(

@@ -36,12 +36,33 @@ def info(
             console.say(f"aml: {error}")
         shown.append(facts)
         if not as_json and "error" not in facts:
-            rows = [[name.replace("_", " "), _text(value)] for name, value in facts.items() if name != "file"]
-            console.results.print(console.table(str(path), ["", ""], rows))
+            _print(facts)
     if as_json:
         console.print_json(shown[0] if len(shown) == 1 else shown)
     if failed:
         raise typer.Exit(3 if failed < len(files) else 1)
+
+
+def _print(facts: dict[str, Any]) -> None:
+    """A table of facts, and for a trial one of its columns."""
+    columns = facts.get("columns")
+    rows = [[k.replace("_", " "), _text(v)] for k, v in facts.items() if k not in ("file", "columns")]
+    console.results.print(console.table(facts["file"], ["", ""], rows))
+    if isinstance(columns, list) and columns:
+        head = ["column", "kind", "gaps", "longest", "hidden %", "first", "last"]
+        rows = [
+            [
+                f"{c['subject']}:{c['label']}" if c["subject"] else c["label"],
+                c["kind"],
+                c["n_gaps"],
+                c["longest_gap_frames"],
+                f"{100 * c['hidden_share']:.1f}",
+                _text(c["first_seen_frame"]),
+                _text(c["last_seen_frame"]),
+            ]
+            for c in columns
+        ]
+        console.results.print(console.table("", head, rows, frozenset(range(2, 7))))
 
 
 def _text(value: Any) -> str:

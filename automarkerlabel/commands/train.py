@@ -2,7 +2,7 @@
 
 import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,12 @@ from automarkerlabel.commands.options import add_field_options, read_config, set
 from automarkerlabel.errors import InputError
 from automarkerlabel.settings import PRESETS, Augmentation, NetworkSettings, TrainSettings, WindowConfig
 
+if TYPE_CHECKING:
+    from automarkerlabel.legacy_training import LegacySettings, LegacyTrainer
+    from automarkerlabel.training import Trainer
+
 MODEL_TYPES = "hybrid, lstm or transformer"
+_VAL_SHARE, _VAL_BY, _MODEL_TYPE, _PRESET = 0.08, "trial", "hybrid", "light"
 
 
 @add_field_options(TrainSettings, WindowConfig, Augmentation, NetworkSettings)
@@ -21,8 +26,8 @@ def train(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="model file [default: model_<type>_<date>.ckpt]")
     ] = None,
-    model_type: Annotated[str, typer.Option(help=MODEL_TYPES)] = "hybrid",
-    preset: Annotated[str, typer.Option(help=f"sizes and settings: {', '.join(PRESETS)}")] = "light",
+    model_type: Annotated[str, typer.Option(help=MODEL_TYPES)] = _MODEL_TYPE,
+    preset: Annotated[str, typer.Option(help=f"sizes and settings: {', '.join(PRESETS)}")] = _PRESET,
     base: Annotated[Path | None, typer.Option("--from", help="start from the weights of this model")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="go on where an interrupted run of the same -o stopped")
@@ -30,10 +35,14 @@ def train(
     val: Annotated[
         list[Path] | None, typer.Option(help="validation trials or folders, instead of held-out ones")
     ] = None,
-    val_share: Annotated[float, typer.Option(help="share of the trials that is held out")] = 0.08,
-    val_by: Annotated[str, typer.Option(help="hold out by whole trial or whole subject")] = "trial",
+    val_share: Annotated[float, typer.Option(help="share of the trials that is held out")] = _VAL_SHARE,
+    val_by: Annotated[str, typer.Option(help="hold out by whole trial or whole subject")] = _VAL_BY,
     marker_set: Annotated[
         Path | None, typer.Option(help="OpenSim .xml or .osim; read from the trials if not given")
+    ] = None,
+    training_values: Annotated[
+        Path | None,
+        typer.Option(help="go on training a checkpoint of the predecessor (--from): its trainingvals_*.pickle"),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file of settings; options on the command line win")] = None,
     units: Units = None,
@@ -50,8 +59,36 @@ def train(
 
     if preset not in PRESETS:
         raise InputError(f"preset: expected one of {', '.join(PRESETS)}, found {preset!r}")
-    out = out or Path(f"model_{model_type}_{datetime.date.today().isoformat()}.ckpt")
-    layers = (PRESETS[preset]["windows"], PRESETS[preset]["training"], read_config(config, set(given)), given)
+    changed = read_config(config, set(given)) | {k: v for k, v in given.items() if v is not None}
+    name = model_type if training_values is None else "legacy_lstm"
+    out = out or Path(f"model_{name}_{datetime.date.today().isoformat()}.ckpt")
+    shared: dict[str, Any] = {
+        "out": out,
+        "base": base,
+        "resume": resume,
+        "overwrite": overwrite,
+        "device": as_device(device),
+    }
+
+    def read(places: list[Path]) -> list[collect.Source]:
+        paths = collect.find_trials(places)
+        with console.progress("reading", len(paths), as_json) as bar:
+            return collect.read_labelled(paths, units, up, exclude, lambda *_: console.advance(bar))
+
+    if training_values is not None:
+        for option, asked in (
+            ("--val", bool(val)), ("--val-share", val_share != _VAL_SHARE), ("--val-by", val_by != _VAL_BY),
+            ("--model-type", model_type != _MODEL_TYPE), ("--preset", preset != _PRESET),
+        ):  # fmt: skip
+            if asked:
+                raise InputError(f"{option}: expected none with --training-values, which has no such choice")
+        legacy = teach.LegacyPlan(training_values, marker_set, _legacy_settings(changed), **shared)
+        teach.check_legacy(legacy)
+        legacy_trainer = teach.prepare_legacy(legacy, read(data))
+        last = _run(legacy_trainer, legacy_trainer.describe(), out, as_json)
+        _tell({"model": str(out), "labels": len(legacy_trainer.parts.labels), **last}, out, as_json)
+        return
+    layers = (PRESETS[preset]["windows"], PRESETS[preset]["training"], changed)
     plan = teach.Plan(
         model_type=model_type,
         preset=preset,
@@ -59,31 +96,13 @@ def train(
         settings=settings_of(TrainSettings, *layers),
         augmentation=settings_of(Augmentation, *layers),
         network=settings_of(NetworkSettings, *layers),
-        neighbours_given=any("n_neighbours" in x and x["n_neighbours"] is not None for x in layers),
-        out=out,
-        base=base,
-        resume=resume,
-        overwrite=overwrite,
-        device=as_device(device),
+        neighbours_given=any(x.get("n_neighbours") is not None for x in layers),
+        **shared,
     )
     teach.check(plan)
-    paths = collect.find_trials(data)
-    with console.progress("reading", len(paths), as_json) as bar:
-        sources = collect.read_labelled(paths, units, up, exclude, lambda *_: console.advance(bar))
-    held_out = None
-    if val:
-        held_out = collect.read_labelled(collect.find_trials(val), units, up, exclude)
-    trainer = teach.prepare(plan, sources, held_out, val_share, val_by, marker_set)
-    if not as_json:
-        console.say(teach.describe(trainer))
-    try:
-        last = _run(trainer, quiet=as_json)
-    except KeyboardInterrupt:
-        console.say(
-            f"stopped; {trainer.epoch} finished epochs are saved. Go on with the same command and --resume"
-            + (f"; the best model so far is {out}" if out.exists() else "")
-        )
-        raise
+    sources = read(data)
+    trainer = teach.prepare(plan, sources, read(val) if val else None, val_share, val_by, marker_set)
+    last = _run(trainer, teach.describe(trainer), out, as_json)
     stored = teach.calibrate(trainer)
     result = {
         "model": str(out),
@@ -92,6 +111,26 @@ def train(
         "labels": len(stored.marker_set),
         **last,
     }
+    _tell(result, out, as_json)
+
+
+def _legacy_settings(changed: dict[str, Any]) -> "LegacySettings":
+    """What can be set where the predecessor's training goes on. Raises `InputError` for any other setting."""
+    from dataclasses import fields
+
+    from automarkerlabel.legacy_training import LegacySettings
+
+    known = [f.name for f in fields(LegacySettings)]
+    strange = [name for name in changed if name not in known]
+    if strange:
+        raise InputError(
+            f"--training-values: expected settings among {', '.join(known)}, found {', '.join(strange)};"
+            " the predecessor's training has no such setting"
+        )
+    return LegacySettings(**changed)
+
+
+def _tell(result: dict[str, Any], out: Path, as_json: bool) -> None:
     if as_json:
         console.print_json(result)
     else:
@@ -100,13 +139,22 @@ def train(
         )
 
 
-def _run(trainer: "teach.Trainer", quiet: bool) -> dict[str, Any]:  # type: ignore[name-defined] # noqa: F821
+def _run(trainer: "Trainer | LegacyTrainer", about: str, out: Path, quiet: bool) -> dict[str, Any]:
     """Train with a live table on stderr; plain lines where stderr is no terminal."""
     from dataclasses import asdict
 
+    if not quiet:
+        console.say(about)
     last: dict[str, Any] = {}
-    with console.live_epochs(quiet) as show:
-        for epoch in trainer.epochs(show.step):
-            last = asdict(epoch)
-            show.epoch(last)
+    try:
+        with console.live_epochs(quiet) as show:
+            for epoch in trainer.epochs(show.step):
+                last = asdict(epoch)
+                show.epoch(last)
+    except KeyboardInterrupt:
+        console.say(
+            f"stopped; {trainer.epoch} finished epochs are saved. Go on with the same command, --resume added and --from left out"
+            + (f"; the best model so far is {out}" if out.exists() else "")
+        )
+        raise
     return last

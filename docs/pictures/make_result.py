@@ -29,8 +29,8 @@ COLOURS = {
     "left arm": "#1f7a5c", "right arm": "#c2417a", "left leg": "#2463b0", "right leg": "#c77700",
 }  # fmt: skip
 LIMBS = {"upper_arm": "arm", "forearm": "arm", "hand": "arm", "thigh": "leg", "shank": "leg", "foot": "leg"}
-NAMED = ("RFHD", "LBHD", "C7", "CLAV", "LSHO", "RSHO", "LELB", "RELB", "LFIN", "RFIN", "LASI", "RASI", "LKNE", "RKNE", "LANK",
-         "RANK", "LTOE", "RTOE")  # fmt: skip
+NAMED = ("RFHD", "LBHD", "C7", "CLAV", "LSHO", "RSHO", "LELB", "RELB", "LFIN", "RFIN", "LASI", "RASI", "LKNE", "RKNE",
+         "LANK", "RANK", "LTOE", "RTOE")  # fmt: skip
 MIDDLE_STICKS = ("LFHD-RFHD", "RFHD-RBHD", "RBHD-LBHD", "LBHD-LFHD", "C7-T10", "CLAV-STRN", "CLAV-C7", "LASI-RASI",
                  "RASI-RPSI", "RPSI-LPSI", "LPSI-LASI", "STRN-T10")  # fmt: skip
 SIDE_STICKS = ("SHO-ELB", "SHO-ELM", "ELB-WRA", "ELM-WRB", "WRA-WRB", "WRA-FIN", "WRB-FIN", "ELB-ELM", "ASI-KNE",
