@@ -88,8 +88,8 @@ def test_windows_are_those_of_every_label_and_shorter_trials_are_padded() -> Non
     assert labels.tolist() == [0, 0, 1, 0, 7]
     assert not inputs[4, 60:].any() and inputs[4, :60].abs().sum(1).min() > 0
     # HEAD stands still relative to its nearest neighbour, a shoulder: (-90, ±190, -200) mm from it.
-    assert inputs[0, :, 0].mul(SCALE[0]).numpy() == pytest.approx(-90, abs=2)
-    assert inputs[0, :, 1].mul(SCALE[0]).abs().numpy() == pytest.approx(190, abs=2)
+    assert inputs[0, :120, 0].mul(SCALE[0]).numpy() == pytest.approx(-90, abs=2)
+    assert inputs[0, :120, 1].mul(SCALE[0]).abs().numpy() == pytest.approx(190, abs=2)
 
 
 def test_windows_do_not_depend_on_heading_or_on_the_order_of_columns() -> None:
@@ -117,15 +117,15 @@ def test_gaps_stay_open_and_other_points_are_neighbours() -> None:
     trial = figure_trial(n_frames=100)
     positions = trial.positions.copy()
     positions[40:43, 0] = np.nan
-    ghost = positions[:, :1] + np.float32(10)
-    trial = Trial(np.concatenate([positions, ghost], 1), [*trial.labels, "*1"], trial.rate_hz)
+    ghosts = positions[:, [0, 0]] + np.array([[[10], [900]]], np.float32)
+    trial = Trial(np.concatenate([positions, ghosts], 1), [*trial.labels, "*1", "*2"], trial.rate_hz)
     windows = TrainingWindows([source(trial)], SET, SCALE)
     spans = [(w[1], w[2]) for w in windows.trials[0].windows.tolist() if w[0] == 0]
     assert spans == [(0, 40), (43, 100)]
     inputs, _, labels = windows.batch([0])
     assert labels.tolist() == [0]  # a ghost is no window of its own, but the nearest neighbour
     assert len(windows) == 9
-    assert inputs[0, :, :3].mul(SCALE[0]).numpy() == pytest.approx(10, abs=2)
+    assert inputs[0, :40, :3].mul(SCALE[0]).numpy() == pytest.approx(10, abs=2)
 
 
 def test_trials_that_cannot_be_learnt_from_are_named() -> None:
@@ -145,12 +145,14 @@ def test_trials_that_cannot_be_learnt_from_are_named() -> None:
 
 
 def test_it_learns_and_the_file_labels(tmp_path: Path) -> None:
-    epochs = list(trainer(tmp_path / "m.ckpt", LegacySettings(epochs=30, batch_size=10)).epochs())
-    assert [e.epoch for e in epochs] == list(range(1, 31))
+    short = [source(figure_trial(n_frames=40, seed=n, turn_deg=40 * n)) for n in range(6)]
+    one = LegacyTrainer(parts(), short, LegacySettings(epochs=25, batch_size=16), tmp_path / "m.ckpt")
+    epochs = list(one.epochs())
+    assert [e.epoch for e in epochs] == list(range(1, 26))
     assert epochs[-1].loss < 0.3 * epochs[0].loss
     log = [json.loads(x) for x in (tmp_path / "m.ckpt.run" / "log.jsonl").read_text().splitlines()]
     assert [x["loss"] for x in log] == [e.loss for e in epochs]
-    trial = figure_trial(n_frames=240, seed=9)
+    trial = figure_trial(n_frames=40, seed=9)
     labelling = Labeller.load(tmp_path / "m.ckpt").label(trial)
     right = [labelling.label_of(n) == trial.labels[t.column] for n, t in enumerate(labelling.tracklets)]
     assert len(right) == 8
@@ -216,6 +218,7 @@ def predecessors_loop(state: dict, n_epochs: int) -> dict:
     }
 
 
+@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
 def test_the_predecessors_checkpoint_goes_on_here_and_ours_there(tmp_path: Path) -> None:
     net = network()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.078, momentum=0.65)
@@ -266,7 +269,7 @@ def test_other_states_are_refused(tmp_path: Path) -> None:
     list(trainer(tmp_path / "a.ckpt").epochs())
     with pytest.raises(ModelError, match="expected a run with batch_size 7, found 10"):
         trainer(tmp_path / "a.ckpt", LegacySettings(epochs=9, batch_size=7)).resume()
-    with pytest.raises(InputError, match="more than the 4 finished epochs of .* found 4"):
+    with pytest.raises(InputError, match=r"more than the 4 finished epochs of .* found 4"):
         trainer(tmp_path / "a.ckpt").resume()
     path = tmp_path / "a.ckpt.run" / "training.ckpt"
     state = torch.load(path, weights_only=True)
@@ -278,7 +281,7 @@ def test_other_states_are_refused(tmp_path: Path) -> None:
     for change in ({"optimizer_state_dict": adam}, {"optimizer_state_dict": {}}, {"rng_state": torch.zeros(3)},
                    {"optimizer_state_dict": wide.state_dict()}):  # fmt: skip
         torch.save(state | change, path)
-        with pytest.raises(ModelError, match="expected .*, found an"):
+        with pytest.raises(ModelError, match=r"expected .*, found (an|one of an)other"):
             trainer(tmp_path / "b.ckpt", LegacySettings(epochs=9)).start_from(path)
 
 

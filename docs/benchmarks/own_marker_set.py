@@ -59,7 +59,9 @@ def main() -> None:
         for name, r in cases.items():
             shares = " | ".join(f"{r[x]:.4f}" for x in ("accuracy", "f1", "ghosts"))
             print(f"| {kind} | {name} | {shares} | {r['lost']} | {r['twice']} | {r['seconds']:.1f} |")
-        means = " | ".join(f"{sum(r[x] for r in cases.values()) / len(cases):.4f}" for x in ("accuracy", "f1", "ghosts"))
+        means = " | ".join(
+            f"{sum(r[x] for r in cases.values()) / len(cases):.4f}" for x in ("accuracy", "f1", "ghosts")
+        )
         lost, twice = (sum(int(r[x]) for r in cases.values()) for x in ("lost", "twice"))
         print(f"| **{kind}** | **mean** | {means} | {lost} | {twice} | |")
 
