@@ -8,6 +8,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,22 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from automarkerlabel import checkpoint as store
+from automarkerlabel import legacy_state
 from automarkerlabel.collect import Source
 from automarkerlabel.errors import InputError, ModelError, TrainingError
 from automarkerlabel.io.files import atomic
-from automarkerlabel.legacy import LegacyParts, resume_parts
+from automarkerlabel.legacy import LegacyParts
 from automarkerlabel.legacy_input import LONGEST_WINDOW
+from automarkerlabel.legacy_state import STATE, TrainingState, is_training_checkpoint, run_dir, saved_state
 from automarkerlabel.legacy_windows import TrainingWindows, facing_pairs
 from automarkerlabel.memory import BackOff, bytes_per_window, free_bytes, windows_that_fit
 from automarkerlabel.models.legacy_lstm import LegacyLstm, LegacyLstmConfig
+from automarkerlabel.threads import choose_for_training
 from automarkerlabel.training import Epoch
 
 LEARNING_RATE, MOMENTUM = 0.078, 0.65
-STATE = "training.ckpt"
 _BAD_STEPS_IN_A_ROW = 10
+_MEASURED_FRAMES = 12
 
 Step = Callable[[int, int, float], None]
 
@@ -95,7 +99,8 @@ class LegacyTrainer:
             lr=LEARNING_RATE if settings.learning_rate is None else settings.learning_rate,
             momentum=MOMENTUM if settings.momentum is None else settings.momentum,
         )
-        per_window = bytes_per_window(_Measured(self.model), LONGEST_WINDOW, config.n_features)
+        with _one_thread():  # several that wait for each other can take ten times as long
+            per_window = bytes_per_window(_Measured(self.model), LONGEST_WINDOW, config.n_features)
         self.back_off = BackOff(
             settings.batch_size, windows_that_fit(settings.batch_size, per_window, free_bytes(self.device))
         )
@@ -134,7 +139,8 @@ class LegacyTrainer:
             # A resumed run keeps the count, since sums in another order would not be the unbroken run's.
             if self.threads:
                 torch.set_num_threads(self.threads)
-            self.threads = torch.get_num_threads()
+            else:
+                self.threads = self._choose_threads()
         while self.epoch < self.settings.epochs:
             report = self._one_epoch(on_step)
             self.save_model(report)
@@ -142,6 +148,19 @@ class LegacyTrainer:
             with (self.run_dir / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps(asdict(report)) + "\n")
             yield report
+
+    def _choose_threads(self) -> int:
+        """Measured on the first frames of a batch, since a whole one takes seconds; no weight changes."""
+        inputs = torch.ones(self.back_off.part, _MEASURED_FRAMES, self.model.config.n_features)
+        lengths = torch.full((len(inputs),), _MEASURED_FRAMES)
+        self.model.eval()  # batch statistics stay as they are
+
+        def step() -> None:
+            self.model(inputs, lengths).sum().backward()
+
+        threads = choose_for_training(step)
+        self.optimizer.zero_grad(set_to_none=True)
+        return threads
 
     def _one_epoch(self, on_step: Step | None) -> Epoch:
         started = time.perf_counter()
@@ -255,16 +274,8 @@ class LegacyTrainer:
         facts = self._fingerprint() | {"threads": self.threads, "seconds": self.seconds}
         with atomic(self.run_dir / "run.json") as temporary:
             temporary.write_text(json.dumps(facts), encoding="utf-8")
-        state = {
-            "epoch": self.epoch,
-            "model_state_dict": self.model.state_dict(),
-            "optimizer_state_dict": self.optimizer.state_dict(),
-            "running_loss": self.running_loss,
-            "loss": torch.tensor(self.running_loss[-1] if self.running_loss else float("nan")),
-            "rng_state": self.rng_state,
-        }
-        with atomic(self.run_dir / STATE) as temporary:
-            torch.save(state, temporary)
+        state = TrainingState(self.epoch, self.rng_state, self.running_loss)
+        legacy_state.write(self.run_dir / STATE, self.model, self.optimizer, state)
 
     def forget(self) -> None:
         """Remove the state and the log of an earlier run."""
@@ -280,51 +291,33 @@ class LegacyTrainer:
         try:
             theirs = dict(json.loads(path.read_text(encoding="utf-8")))
             self.threads, self.seconds = int(theirs["threads"]), float(theirs["seconds"])
+            if self.threads < 0:
+                raise ValueError("threads below 0")
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ModelError(f"{path}: expected facts of an earlier run, found none; train without --resume") from error
         for name, ours in self._fingerprint().items():
             if theirs.get(name) != ours:
                 raise ModelError(f"{path}: expected a run with {name} {ours}, found {theirs.get(name)}")
-        self.start_from(saved_state(self.out))
+        self._restore(saved_state(self.out))
 
     def start_from(self, path: Path) -> None:
         """Go on where a training checkpoint of the predecessor stopped; from weights alone begin at epoch 0.
 
         Raises `ModelError` if its optimiser or its random state is another; `InputError` if no epoch is left.
         """
-        content = torch.load(path, map_location="cpu", weights_only=True)  # `convert` has read it already
-        if "model_state_dict" not in content:
-            return
-        state = resume_parts(path)
+        if is_training_checkpoint(path):
+            self._restore(path)
+
+    def _restore(self, path: Path) -> None:
+        state = legacy_state.restore(path, self.model, self.optimizer)
         if state.epoch >= self.settings.epochs:
             raise InputError(
                 f"--epochs: expected more than the {state.epoch} finished epochs of {path}, found"
                 f" {self.settings.epochs}; epochs are counted from the first of that training"
             )
-        try:
-            torch.Generator().set_state(state.rng_state)
-        except (RuntimeError, TypeError) as error:
-            raise ModelError(f"{path}: expected torch's random state, found another rng_state") from error
-        self.model.load_state_dict(state.tensors)
-        self._load_optimizer(state.optimizer_state, path)
-        self.epoch, self.rng_state = state.epoch, state.rng_state
-        losses = content.get("running_loss")
-        self.running_loss = [float(x) for x in losses if isinstance(x, float)] if isinstance(losses, list) else []
-
-    def _load_optimizer(self, state: dict[str, Any], path: Path) -> None:
+        self.epoch, self.rng_state, self.running_loss = state.epoch, state.rng_state, state.running_loss
         given = {"lr": self.settings.learning_rate, "momentum": self.settings.momentum}
-        try:
-            self.optimizer.load_state_dict(state)
-            (group,) = self.optimizer.param_groups
-            group |= {name: value for name, value in given.items() if value is not None}
-            fits = 0 < float(group["lr"]) < float("inf") and 0 <= float(group["momentum"]) < 1
-            for weight in self.model.parameters():
-                buffer = self.optimizer.state[weight].get("momentum_buffer")
-                fits = fits and (buffer is None or buffer.shape == weight.shape)
-        except Exception as error:  # what a damaged state makes torch raise has no end
-            raise ModelError(f"{path}: expected the state of SGD for this network, found another one") from error
-        if not fits:
-            raise ModelError(f"{path}: expected the state of SGD for this network, found one of another size or rate")
+        self.optimizer.param_groups[0] |= {name: value for name, value in given.items() if value is not None}
 
     def _fingerprint(self) -> dict[str, Any]:
         return {
@@ -334,19 +327,6 @@ class LegacyTrainer:
             "clip": self.settings.clip,
             "n_windows": len(self.windows),
         }
-
-
-def run_dir(out: Path) -> Path:
-    """Where the state and the log of a model file's training stand."""
-    return out.with_name(out.name + ".run")
-
-
-def saved_state(out: Path) -> Path:
-    """The training checkpoint of an earlier run. Raises `ModelError` where there is none."""
-    path = run_dir(out) / STATE
-    if not path.is_file():
-        raise ModelError(f"{path}: expected the state of an earlier run, found none; train without --resume")
-    return path
 
 
 def _with_last(where: slice, size: int) -> slice:
@@ -364,6 +344,16 @@ def _with_last(where: slice, size: int) -> slice:
             " close other programs"
         )
     return where
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _Measured(nn.Module):

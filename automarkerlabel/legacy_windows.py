@@ -42,7 +42,7 @@ class TrainingWindows:
     Each trial is turned about z so that the person faces +x: so that the left of a pair of labels is straight left of
     the right in the first frame with both. The pair is that of the shoulders, by name (AC, ACR, SHO, acromion,
     shoulder), else the first pair of the set of which a trial has such a frame. A set without pairs leaves
-    trials as they are. Other than for labelling, no gap is filled.
+    trials as they are. Other than for labelling, no gap is filled. Windows of fewer than 3 frames are left out.
 
     Raises `TrialError` for a trial without the set's labels, without a pair to turn it by, or at 12 Hz or less, and if
     there are fewer than two windows.

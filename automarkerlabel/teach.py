@@ -77,7 +77,7 @@ def _check_files(plan: Plan | LegacyPlan, state_name: str, sources: Sequence[Pat
 
 def check_legacy(plan: LegacyPlan) -> None:
     """Refuse early what would fail late. Raises `OutputError`, `InputError`."""
-    from automarkerlabel.legacy_training import STATE
+    from automarkerlabel.legacy_state import STATE
 
     if plan.marker_set is None:
         raise InputError("--training-values: expected --marker-set MarkerSet.xml beside it, found none")
@@ -96,7 +96,8 @@ def prepare_legacy(plan: LegacyPlan, sources: Sequence[Source]) -> "LegacyTraine
     """
     # Here, and with it scipy.signal, since only few need it.
     from automarkerlabel.legacy import convert
-    from automarkerlabel.legacy_training import LegacyTrainer, saved_state
+    from automarkerlabel.legacy_state import saved_state
+    from automarkerlabel.legacy_training import LegacyTrainer
 
     assert plan.marker_set is not None
     base = plan.base or saved_state(plan.out)

@@ -4,6 +4,7 @@ import json
 import pickle
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -191,7 +192,7 @@ def test_an_interrupted_epoch_is_done_again(tmp_path: Path) -> None:
     assert_same(weights(tmp_path / "a.ckpt"), weights(tmp_path / "b.ckpt"))
 
 
-def predecessors_loop(state: dict, n_epochs: int) -> dict:
+def predecessors_loop(state: dict[str, Any], n_epochs: int) -> dict[str, Any]:
     """From and to a training checkpoint: batches as its loader draws them, mean cross-entropy, SGD."""
     net = LegacyLstm(SMALL)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.078, momentum=0.65)
@@ -226,9 +227,8 @@ def test_the_predecessors_checkpoint_goes_on_here_and_ours_there(tmp_path: Path)
         "epoch": 0, "model_state_dict": net.state_dict(), "optimizer_state_dict": optimizer.state_dict(),
         "running_loss": [], "rng_state": torch.Generator().manual_seed(1).get_state(),
     }  # fmt: skip
-    theirs = predecessors_loop(start, 2)
-    unbroken = predecessors_loop(theirs, 4)
-    torch.save(theirs, tmp_path / "theirs.ckpt")
+    torch.save(predecessors_loop(start, 2), tmp_path / "theirs.ckpt")
+    unbroken = predecessors_loop(torch.load(tmp_path / "theirs.ckpt", weights_only=True), 4)
     ours = trainer(tmp_path / "m.ckpt", LegacySettings(epochs=3, batch_size=10))
     ours.start_from(tmp_path / "theirs.ckpt")
     assert ours.epoch == 2
@@ -273,6 +273,12 @@ def test_other_states_are_refused(tmp_path: Path) -> None:
         trainer(tmp_path / "a.ckpt").resume()
     path = tmp_path / "a.ckpt.run" / "training.ckpt"
     state = torch.load(path, weights_only=True)
+    torch.save(state["model_state_dict"], path)
+    with pytest.raises(ModelError, match="expected a training checkpoint"):
+        trainer(tmp_path / "a.ckpt", LegacySettings(epochs=9, batch_size=10)).resume()
+    (tmp_path / "a.ckpt.run" / "run.json").write_text("[]")
+    with pytest.raises(ModelError, match="expected facts of an earlier run"):
+        trainer(tmp_path / "a.ckpt", LegacySettings(epochs=9, batch_size=10)).resume()
     adam = torch.optim.Adam(network().parameters()).state_dict()
     wide = torch.optim.SGD([torch.nn.Parameter(torch.zeros(3)) for _ in network().parameters()], momentum=0.1)
     for p in wide.param_groups[0]["params"]:

@@ -153,7 +153,7 @@ def _run(trainer: "Trainer | LegacyTrainer", about: str, out: Path, quiet: bool)
                 show.epoch(last)
     except KeyboardInterrupt:
         console.say(
-            f"stopped; {trainer.epoch} finished epochs are saved. Go on with the same command and --resume, without --from"
+            f"stopped; {trainer.epoch} finished epochs are saved. Go on with the same command and --resume (no --from)"
             + (f"; the best model so far is {out}" if out.exists() else "")
         )
         raise

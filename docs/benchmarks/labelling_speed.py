@@ -1,4 +1,4 @@
-"""How long labelling one trial takes after start-up, stage by stage, and which share of the machine's floor the network is.
+"""How long labelling one trial takes after start-up, stage by stage, and the floor of the network.
 
     python docs/benchmarks/labelling_speed.py TRIAL MODEL [--runs 5]
 
@@ -76,9 +76,8 @@ def main() -> None:
     network = statistics.median(times[1:])
     print(f"{trial.n_frames} frames, {len(tracklets)} tracklets, {len(windows.tracklet)} windows")
     print(f"network alone: {network:.3f} s; {operations / 1e9:.1f} GFLOP at {rate / 1e9:.0f} GFLOP/s")
-    print(
-        f"floor {operations / rate:.3f} s: {100 * operations / rate / network:.0f} % of it on {torch.get_num_threads()} thread(s)"
-    )
+    share = 100 * operations / rate / network
+    print(f"floor {operations / rate:.3f} s, {share:.0f} % of the network's time, on {torch.get_num_threads()} threads")
 
 
 if __name__ == "__main__":

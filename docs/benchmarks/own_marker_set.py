@@ -1,6 +1,6 @@
 """A lab's own marker set: train on its trials, label broken cases of held-out ones, score by where points lie.
 
-    python docs/benchmarks/own_marker_set.py DATA MARKER_CASE.py WORK [--types hybrid,lstm,transformer] [--test NAME,...]
+    python docs/benchmarks/own_marker_set.py DATA MARKER_CASE.py WORK [--types hybrid,...] [--test NAME,...]
 
 DATA is a folder of labelled trials, MARKER_CASE.py the tool that makes and scores cases (`make` with
 `--swaps 0 --rotate --up UP`, all else by default). Everything is written into WORK; a model that is there is used.
