@@ -41,9 +41,7 @@ def table(title: str, columns: list[str], rows: list[list[Any]], right: frozense
     """A table of plain text; columns in `right` are aligned to the right."""
     made = Table(title=escape(title) if title else None, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
     for n, name in enumerate(columns):
-        made.add_column(
-            escape(name), justify="right" if n in right else "left", overflow="fold", no_wrap=n in right
-        )
+        made.add_column(escape(name), justify="right" if n in right else "left", overflow="fold", no_wrap=n in right)
     for row in rows:
         made.add_row(*[escape(str(x)) for x in row])
     return made

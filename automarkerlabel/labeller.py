@@ -30,7 +30,7 @@ from automarkerlabel.tracklets import Tracklet
 from automarkerlabel.trial import FloatArray, IntArray, Trial
 
 if TYPE_CHECKING:
-    from automarkerlabel.legacy import LegacyModel
+    from automarkerlabel.legacy.model import LegacyModel
 
 _WINDOWS_AT_ONCE = 512
 PRETRAINED = Path(__file__).parent / "pretrained"
@@ -59,9 +59,9 @@ class Labeller:
         self.device = torch.device(device)
         self.legacy: LegacyModel | None = None
         if checkpoint.model_type == "legacy_lstm":
-            from automarkerlabel import legacy  # and with it scipy.signal, only where it is needed
+            from automarkerlabel.legacy import model  # and with it scipy.signal, only where it is needed
 
-            self.legacy = legacy.LegacyModel(checkpoint.config, checkpoint.tensors, checkpoint.marker_set)
+            self.legacy = model.LegacyModel(checkpoint.config, checkpoint.tensors, checkpoint.marker_set)
             return
         self.windows = WindowConfig(**checkpoint.windows)
         self.scale = np.array(checkpoint.scale, np.float32)

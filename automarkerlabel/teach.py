@@ -20,7 +20,7 @@ from automarkerlabel.training import Task, Trainer
 from automarkerlabel.workflow import read_any_marker_set
 
 if TYPE_CHECKING:
-    from automarkerlabel.legacy_training import LegacySettings, LegacyTrainer
+    from automarkerlabel.legacy.training import LegacySettings, LegacyTrainer
 
 _CUSTOMARY_OFFSET = 2.0
 
@@ -77,7 +77,7 @@ def _check_files(plan: Plan | LegacyPlan, state_name: str, sources: Sequence[Pat
 
 def check_legacy(plan: LegacyPlan) -> None:
     """Refuse early what would fail late. Raises `OutputError`, `InputError`."""
-    from automarkerlabel.legacy_state import STATE
+    from automarkerlabel.legacy.state import STATE
 
     if plan.marker_set is None:
         raise InputError("--training-values: expected --marker-set MarkerSet.xml beside it, found none")
@@ -95,9 +95,9 @@ def prepare_legacy(plan: LegacyPlan, sources: Sequence[Source]) -> "LegacyTraine
     other, `TrialError` for trials that cannot be learnt from.
     """
     # Here, and with it scipy.signal, since only few need it.
-    from automarkerlabel.legacy import convert
-    from automarkerlabel.legacy_state import saved_state
-    from automarkerlabel.legacy_training import LegacyTrainer
+    from automarkerlabel.legacy.model import convert
+    from automarkerlabel.legacy.state import saved_state
+    from automarkerlabel.legacy.training import LegacyTrainer
 
     assert plan.marker_set is not None
     base = plan.base or saved_state(plan.out)

@@ -220,7 +220,7 @@ def converted(path: Path, training_values: Path | None, marker_set: Path | None)
             f"{path}: expected a model of this package, found another file; if it is a checkpoint of the predecessor,"
             " add --training-values trainingvals.pickle and --marker-set MarkerSet.xml"
         )
-    from automarkerlabel.legacy import convert
+    from automarkerlabel.legacy.model import convert
 
     parts = convert(path, training_values, read_marker_set(marker_set))
     return store.Checkpoint(

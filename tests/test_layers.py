@@ -12,8 +12,7 @@ LAYERS = {
     "errors": 0,
     "trial": 1, "markerset": 1, "tracklets": 1, "scores": 1, "settings": 1,
     "io": 2, "models": 2, "features": 2, "decide": 2, "metrics": 2, "simulate": 2,
-    "labeller": 3, "training": 3, "checkpoint": 3, "legacy": 3, "legacy_input": 3, "legacy_pickle": 3,
-    "legacy_state": 3, "legacy_training": 3, "legacy_windows": 3,
+    "labeller": 3, "training": 3, "checkpoint": 3, "legacy": 3,
     "dataset": 3, "memory": 3, "threads": 3, "collect": 3,
     "evaluate": 3, "teach": 3, "workflow": 3, "selfcheck": 3, "info": 3, "facts": 3,
     "cli": 4, "console": 4, "commands": 4, "__main__": 4,
@@ -29,17 +28,12 @@ ALLOWED = {
         "training",
         "checkpoint",
         "legacy",
-        "legacy_input",
-        "legacy_pickle",
-        "legacy_state",
-        "legacy_training",
-        "legacy_windows",
         "memory",
         "selfcheck",
         "threads",
     },
     "safetensors": {"checkpoint"},
-    "scipy": {"decide", "simulate", "legacy_input", "metrics"},
+    "scipy": {"decide", "simulate", "legacy", "metrics"},
 }
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from automarkerlabel import legacy, legacy_input
 from automarkerlabel.errors import AutoMarkerLabelError, FileFormatError, InputError, ModelError, TrialError
 from automarkerlabel.io.opensim import read_marker_set
+from automarkerlabel.legacy import model as legacy
+from automarkerlabel.legacy import preparation
 from automarkerlabel.markerset import MarkerSet
 from automarkerlabel.models.legacy_lstm import LegacyLstm, LegacyLstmConfig, config_of
 from automarkerlabel.trial import Trial
@@ -107,9 +108,9 @@ def test_columns_are_cut_where_another_point_was_nearer_or_the_gap_is_long() -> 
     positions[50:110, 0] = np.nan  # 60 frames
     positions[112:171, 0] = np.nan  # 59 frames
     trial = Trial(positions, ["", ""], 100)
-    found = [(p.column, p.start, p.stop) for p in legacy_input.cut(trial)]
+    found = [(p.column, p.start, p.stop) for p in preparation.cut(trial)]
     assert found == [(0, 0, 40), (0, 45, 50), (0, 110, 200), (1, 0, 200)]
-    assert [legacy_input.long_enough(p) for p in legacy_input.cut(Trial(positions[:2], ["", ""], 100))] == [False] * 2
+    assert [preparation.long_enough(p) for p in preparation.cut(Trial(positions[:2], ["", ""], 100))] == [False] * 2
 
 
 def test_a_lone_column_is_cut_only_at_long_gaps() -> None:
@@ -118,7 +119,7 @@ def test_a_lone_column_is_cut_only_at_long_gaps() -> None:
     positions[10:20, 0] = np.nan
     positions[20:, 0] = 1e4
     positions[50:150, 0] = np.nan
-    assert [(p.start, p.stop) for p in legacy_input.cut(Trial(positions, ["", ""], 100))] == [(0, 50), (150, 200)]
+    assert [(p.start, p.stop) for p in preparation.cut(Trial(positions, ["", ""], 100))] == [(0, 50), (150, 200)]
 
 
 def test_computed_columns_are_neither_cut_nor_neighbours() -> None:
@@ -126,7 +127,7 @@ def test_computed_columns_are_neither_cut_nor_neighbours() -> None:
     positions[10:20, 0] = np.nan
     positions[20:, 0] = 10
     trial = Trial(positions, ["A", "LHJC"], 100, computed=frozenset({1}))
-    assert [(p.column, p.start, p.stop) for p in legacy_input.cut(trial)] == [(0, 0, 50)]
+    assert [(p.column, p.start, p.stop) for p in preparation.cut(trial)] == [(0, 0, 50)]
 
 
 def test_gaps_are_begun_to_be_filled_and_constants_stay() -> None:
@@ -136,7 +137,7 @@ def test_gaps_are_begun_to_be_filled_and_constants_stay() -> None:
     positions[20:26, 0] = np.nan  # filled in its first four
     positions[55:, 0] = np.nan  # after the last
     positions[:, 1] = np.nan
-    out = legacy_input.smooth(positions, 100)
+    out = preparation.smooth(positions, 100)
     seen = ~np.isnan(out[..., 0])
     assert np.flatnonzero(~seen[:, 0]).tolist() == [0, 1, 2, 3, 4, 24, 25, 55, 56, 57, 58, 59]
     assert not seen[:, 1].any()
@@ -147,14 +148,14 @@ def test_the_filter_halves_its_cutoff_twice_and_keeps_time() -> None:
     # Forward and back, a 6 Hz sine passes with 1/sqrt(2) twice, 1/2, and without delay.
     t = np.arange(2000) / 200
     wave = np.repeat(np.sin(2 * np.pi * 6 * t)[:, None, None], 3, 2).astype(np.float32)
-    out = legacy_input.smooth(wave, 200)
+    out = preparation.smooth(wave, 200)
     np.testing.assert_allclose(out[500:1500], wave[500:1500] / 2, atol=1e-3)
 
 
 def test_short_trials_are_filtered_and_low_rates_refused() -> None:
-    assert np.isfinite(legacy_input.smooth(np.ones((1, 1, 3), np.float32), 100)).all()
+    assert np.isfinite(preparation.smooth(np.ones((1, 1, 3), np.float32), 100)).all()
     with pytest.raises(TrialError, match="more than 12 frames a second"):
-        legacy_input.smooth(np.ones((10, 1, 3), np.float32), 12)
+        preparation.smooth(np.ones((10, 1, 3), np.float32), 12)
 
 
 @pytest.mark.parametrize(
@@ -173,9 +174,9 @@ def test_windows(run: int, windows: list[tuple[int, int]]) -> None:
     visible[:run, 0] = True
     visible[280:, 1] = True
     if run < 280:
-        assert len(legacy_input.cut_windows(visible)) == 0  # nobody else is seen
+        assert len(preparation.cut_windows(visible)) == 0  # nobody else is seen
     visible[:, 1] = True
-    assert [tuple(w[1:]) for w in legacy_input.cut_windows(visible).tolist() if w[0] == 0] == windows
+    assert [tuple(w[1:]) for w in preparation.cut_windows(visible).tolist() if w[0] == 0] == windows
 
 
 def test_neighbours_are_the_nearest_of_many_and_the_most_visible_of_few() -> None:
@@ -183,12 +184,12 @@ def test_neighbours_are_the_nearest_of_many_and_the_most_visible_of_few() -> Non
     points[:, :, 0] = torch.tensor([0.0, 60, 10, 50, 20, 40, 30, 70])
     window = np.array([[0, 0, 10]])
     # Seven others are seen throughout, more than three labels: the two nearest.
-    assert sorted(legacy_input.choose_neighbours(points, window, 2)[0].tolist()) == [2, 4]
+    assert sorted(preparation.choose_neighbours(points, window, 2)[0].tolist()) == [2, 4]
     points[5:, 1:6] = torch.nan
     points[6:, 3] = points[5, 3] = 0
     # Two others are seen throughout, column 3 in all but none missing: three in all, no more than three labels.
     points[9, 3] = torch.nan
-    assert legacy_input.choose_neighbours(points, window, 3)[0].tolist()[2] == 3
+    assert preparation.choose_neighbours(points, window, 3)[0].tolist()[2] == 3
 
 
 def test_the_input_of_a_window_by_hand() -> None:
@@ -196,7 +197,7 @@ def test_the_input_of_a_window_by_hand() -> None:
     planes = torch.zeros(3, 4, 3)
     planes[2, :, 1] = 10
     planes[0, :, 2] = torch.tensor([20.0, 21, 23, 26])
-    out = legacy_input.network_input(
+    out = preparation.network_input(
         planes, torch.tensor([0]), torch.arange(4)[None], torch.tensor([[2, 1]]), [10.0, 2.0, 4.0]
     )[:, 0]
     nearer, farther = out[:, :5], out[:, 5:]
@@ -209,7 +210,7 @@ def test_the_input_of_a_window_by_hand() -> None:
 def test_a_hidden_neighbour_stands_at_the_mean_of_those_seen() -> None:
     planes = torch.zeros(3, 3, 4)
     planes[0, :, 1:] = torch.tensor([10.0, 30, torch.nan])
-    out = legacy_input.network_input(
+    out = preparation.network_input(
         planes, torch.tensor([0]), torch.arange(3)[None], torch.tensor([[1, 2, 3]]), [1.0, 1.0, 1.0]
     )
     assert out[0, 0, ::5].tolist() == [10, 20, 30]
@@ -461,9 +462,9 @@ def expected() -> dict[str, np.ndarray]:
 
 @needs_data
 def test_its_preparation(expected: dict[str, np.ndarray]) -> None:
-    filtered = legacy_input.smooth(expected["trajectories"], 240)
+    filtered = preparation.smooth(expected["trajectories"], 240)
     np.testing.assert_allclose(filtered, expected["filtered"], rtol=0, atol=1e-3)
-    windows = legacy_input.cut_windows(~np.isnan(filtered[..., 0]))
+    windows = preparation.cut_windows(~np.isnan(filtered[..., 0]))
     assert len(windows) == 1437
     assert {tuple(w) for w in expected["windows"].tolist()} <= {tuple(w) for w in windows.tolist()}
 
@@ -473,8 +474,8 @@ def test_its_import(expected: dict[str, np.ndarray]) -> None:
     from automarkerlabel import io as trial_io
 
     trial = trial_io.read(DATA / "S09_KneeltoRun02.c3d")
-    pieces = [piece for piece in legacy_input.cut(trial) if legacy_input.long_enough(piece)]
-    np.testing.assert_array_equal(legacy_input.trajectories(trial, pieces), expected["trajectories"])
+    pieces = [piece for piece in preparation.cut(trial) if preparation.long_enough(piece)]
+    np.testing.assert_array_equal(preparation.trajectories(trial, pieces), expected["trajectories"])
 
 
 @needs_data
@@ -484,14 +485,14 @@ def test_its_inputs_and_probabilities(expected: dict[str, np.ndarray], source: s
     parts = legacy.convert(MODEL, VALUES, read_marker_set(DATA / "MarkerSet.xml"))
     model = legacy.LegacyModel(parts.config, parts.tensors, parts.marker_set)
     np.testing.assert_allclose(model.scale, expected["scale_values"][:3])
-    filtered = expected["filtered"] if source == "filtered" else legacy_input.smooth(expected["trajectories"], 240)
+    filtered = expected["filtered"] if source == "filtered" else preparation.smooth(expected["trajectories"], 240)
     windows = expected["windows"]
-    chosen = legacy_input.choose_neighbours(torch.from_numpy(filtered), windows, 61)
+    chosen = preparation.choose_neighbours(torch.from_numpy(filtered), windows, 61)
     wanted = torch.from_numpy(expected["neighbours"].astype(np.int64))
     assert torch.equal(chosen.sort(1)[0], wanted.sort(1)[0])
     planes = torch.from_numpy(filtered).permute(2, 0, 1).contiguous()
     order = np.argsort(windows[:, 1] - windows[:, 2], kind="stable")
-    frames = [legacy_input.n_frames_used(planes.permute(1, 2, 0), windows[n].tolist(), chosen[n]) for n in order]
+    frames = [preparation.n_frames_used(planes.permute(1, 2, 0), windows[n].tolist(), chosen[n]) for n in order]
     inputs = model._inputs(planes, torch.from_numpy(windows[order, 0]), frames, chosen[order])
     for place, n in enumerate(order.tolist()):
         if n % 10 == 0:

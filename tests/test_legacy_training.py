@@ -19,10 +19,10 @@ from automarkerlabel.collect import Source
 from automarkerlabel.errors import InputError, ModelError, TrainingError, TrialError
 from automarkerlabel.io.opensim import read_marker_set
 from automarkerlabel.labeller import Labeller
-from automarkerlabel.legacy import LegacyParts, convert, resume_parts
-from automarkerlabel.legacy_input import LONGEST_WINDOW
-from automarkerlabel.legacy_training import LegacySettings, LegacyTrainer
-from automarkerlabel.legacy_windows import TrainingWindows, facing_pairs
+from automarkerlabel.legacy.model import LegacyParts, convert, resume_parts
+from automarkerlabel.legacy.preparation import LONGEST_WINDOW
+from automarkerlabel.legacy.training import LegacySettings, LegacyTrainer
+from automarkerlabel.legacy.windows import TrainingWindows, facing_pairs
 from automarkerlabel.markerset import MarkerSet
 from automarkerlabel.models.legacy_lstm import LegacyLstm, LegacyLstmConfig
 from automarkerlabel.trial import Trial

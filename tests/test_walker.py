@@ -123,9 +123,7 @@ def test_what_cannot_be_made_is_refused(arguments, message):
 
 def test_the_sample_trials_are_of_this_figure():
     samples = Path(__file__).resolve().parents[1] / "sample_data"
-    squat, truth, unlabelled = (
-        io.read(samples / f"{x}.c3d") for x in ("train/squat", "walk_truth", "walk_unlabelled")
-    )
+    squat, truth, unlabelled = (io.read(samples / f"{x}.c3d") for x in ("train/squat", "walk_truth", "walk_unlabelled"))
     np.testing.assert_allclose(squat.positions, make_trial("squat", 1, 7.0, 60.0, seed=3).positions, atol=0.01)
     assert truth.labels[:45] == marker_set().labels
     assert all(is_unlabelled(x) for x in (*truth.labels[45:], *unlabelled.labels))

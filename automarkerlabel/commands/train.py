@@ -13,7 +13,7 @@ from automarkerlabel.errors import InputError
 from automarkerlabel.settings import PRESETS, Augmentation, NetworkSettings, TrainSettings, WindowConfig
 
 if TYPE_CHECKING:
-    from automarkerlabel.legacy_training import LegacySettings, LegacyTrainer
+    from automarkerlabel.legacy.training import LegacySettings, LegacyTrainer
     from automarkerlabel.training import Trainer
 
 MODEL_TYPES = "hybrid, lstm or transformer"
@@ -118,7 +118,7 @@ def _legacy_settings(changed: dict[str, Any]) -> "LegacySettings":
     """What can be set where the predecessor's training goes on. Raises `InputError` for any other setting."""
     from dataclasses import fields
 
-    from automarkerlabel.legacy_training import LegacySettings
+    from automarkerlabel.legacy.training import LegacySettings
 
     known = [f.name for f in fields(LegacySettings)]
     strange = [name for name in changed if name not in known]

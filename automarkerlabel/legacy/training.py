@@ -20,14 +20,14 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from automarkerlabel import checkpoint as store
-from automarkerlabel import legacy_state
 from automarkerlabel.collect import Source
 from automarkerlabel.errors import InputError, ModelError, TrainingError
 from automarkerlabel.io.files import atomic
-from automarkerlabel.legacy import LegacyParts
-from automarkerlabel.legacy_input import LONGEST_WINDOW
-from automarkerlabel.legacy_state import STATE, TrainingState, is_training_checkpoint, run_dir, saved_state
-from automarkerlabel.legacy_windows import TrainingWindows, facing_pairs
+from automarkerlabel.legacy import state as legacy_state
+from automarkerlabel.legacy.model import LegacyParts
+from automarkerlabel.legacy.preparation import LONGEST_WINDOW
+from automarkerlabel.legacy.state import STATE, TrainingState, is_training_checkpoint, run_dir, saved_state
+from automarkerlabel.legacy.windows import TrainingWindows, facing_pairs
 from automarkerlabel.memory import BackOff, bytes_per_window, free_bytes, windows_that_fit
 from automarkerlabel.models.legacy_lstm import LegacyLstm, LegacyLstmConfig
 from automarkerlabel.threads import choose_for_training

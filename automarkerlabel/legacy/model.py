@@ -16,7 +16,7 @@ from torch import Tensor
 
 from automarkerlabel.errors import FileFormatError, ModelError
 from automarkerlabel.io.files import check_input, read_bytes
-from automarkerlabel.legacy_input import (
+from automarkerlabel.legacy.preparation import (
     LONGEST_WINDOW,
     MIN_WINDOW,
     N_FEATURES,
@@ -29,7 +29,7 @@ from automarkerlabel.legacy_input import (
     smooth,
     trajectories,
 )
-from automarkerlabel.legacy_pickle import unpickle
+from automarkerlabel.legacy.unpickle import unpickle
 from automarkerlabel.markerset import MarkerSet
 from automarkerlabel.models.legacy_lstm import LegacyLstm, LegacyLstmConfig, config_of
 from automarkerlabel.scores import LabelScores
@@ -250,7 +250,7 @@ class LegacyModel:
     def score_windows(self, filtered: FloatArray) -> tuple[IntArray, FloatArray]:
         """Windows `(n, 3)` trajectory, start, stop, and their log-probabilities float32 `(n, n_labels)`.
 
-        `filtered` is `(n_frames, n_trajectories, 3)`, prepared as by `legacy_input.smooth`.
+        `filtered` is `(n_frames, n_trajectories, 3)`, prepared as by `preparation.smooth`.
         """
         windows = cut_windows(~np.isnan(filtered[..., 0]))
         n_labels = len(self.labels)

@@ -11,7 +11,7 @@ from torch import Tensor
 from automarkerlabel.collect import Source
 from automarkerlabel.dataset import in_label_order
 from automarkerlabel.errors import TrialError
-from automarkerlabel.legacy_input import (
+from automarkerlabel.legacy.preparation import (
     MIN_WINDOW,
     N_FEATURES,
     choose_neighbours,

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from automarkerlabel.errors import ModelError
 from automarkerlabel.io.files import atomic
-from automarkerlabel.legacy import resume_parts
+from automarkerlabel.legacy.model import resume_parts
 
 STATE = "training.ckpt"
 
