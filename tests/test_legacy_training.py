@@ -219,7 +219,6 @@ def predecessors_loop(state: dict[str, Any], n_epochs: int) -> dict[str, Any]:
     }
 
 
-@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
 def test_the_predecessors_checkpoint_goes_on_here_and_ours_there(tmp_path: Path) -> None:
     net = network()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.078, momentum=0.65)

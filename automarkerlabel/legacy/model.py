@@ -55,13 +55,14 @@ class LegacyParts:
 
 @dataclass(frozen=True, eq=False)
 class ResumeParts:
-    """The predecessor's training checkpoint: finished epochs, weights, SGD's state and torch's random state."""
+    """The predecessor's training checkpoint: finished epochs, weights, SGD's state, torch's random state, and the loss
+    of every step so far."""
 
     epoch: int
     tensors: dict[str, Tensor]
     optimizer_state: dict[str, Any]
     rng_state: Tensor
-    loss: float
+    running_loss: list[float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,11 +106,17 @@ def resume_parts(path: Path) -> ResumeParts:
         raise ModelError(
             f"{path}: expected a training checkpoint, found epoch, optimizer or random state of another type"
         )
-    loss = content.get("loss")
-    loss = (
-        float(loss) if isinstance(loss, int | float | Tensor) and torch.as_tensor(loss).numel() == 1 else float("nan")
-    )
-    return ResumeParts(epoch, _network(path, content)[1], optimizer, rng.cpu(), loss)
+    losses = content.get("running_loss")
+    running = [x for x in losses if isinstance(x, float)] if isinstance(losses, list) else []
+    return ResumeParts(epoch, _network(path, content)[1], optimizer, rng.cpu(), running)
+
+
+def is_training_checkpoint(path: Path) -> bool:
+    """Whether a checkpoint of the predecessor holds more than weights.
+
+    Raises `InputError` if the file cannot be read, `ModelError` if it is another file.
+    """
+    return "model_state_dict" in _load(path)
 
 
 def _load(path: Path) -> dict[str, Any]:

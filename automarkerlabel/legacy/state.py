@@ -36,18 +36,12 @@ def saved_state(out: Path) -> Path:
     return path
 
 
-def is_training_checkpoint(path: Path) -> bool:
-    """Whether a checkpoint of the predecessor, already found to be one, holds more than weights."""
-    return "model_state_dict" in torch.load(path, map_location="cpu", weights_only=True)
-
-
 def restore(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingState:
     """Put a training checkpoint's weights and SGD's state into `model` and `optimizer`, and return the rest.
 
     Raises `InputError` if the file cannot be read, `ModelError` if it is another file or of another network.
     """
     state = resume_parts(path)
-    losses = torch.load(path, map_location="cpu", weights_only=True).get("running_loss")
     try:
         torch.Generator().set_state(state.rng_state)
     except (RuntimeError, TypeError) as error:
@@ -64,8 +58,7 @@ def restore(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> T
         raise ModelError(f"{path}: expected the state of SGD for this network, found another one") from error
     if not fits:
         raise ModelError(f"{path}: expected the state of SGD for this network, found one of another size or rate")
-    running = [x for x in losses if isinstance(x, float)] if isinstance(losses, list) else []
-    return TrainingState(state.epoch, state.rng_state, running)
+    return TrainingState(state.epoch, state.rng_state, state.running_loss)
 
 
 def write(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, state: TrainingState) -> None:

@@ -24,9 +24,9 @@ from automarkerlabel.collect import Source
 from automarkerlabel.errors import InputError, ModelError, TrainingError
 from automarkerlabel.io.files import atomic
 from automarkerlabel.legacy import state as legacy_state
-from automarkerlabel.legacy.model import LegacyParts
+from automarkerlabel.legacy.model import LegacyParts, is_training_checkpoint
 from automarkerlabel.legacy.preparation import LONGEST_WINDOW
-from automarkerlabel.legacy.state import STATE, TrainingState, is_training_checkpoint, run_dir, saved_state
+from automarkerlabel.legacy.state import STATE, TrainingState, run_dir, saved_state
 from automarkerlabel.legacy.windows import TrainingWindows, facing_pairs
 from automarkerlabel.memory import BackOff, bytes_per_window, free_bytes, windows_that_fit
 from automarkerlabel.models.legacy_lstm import LegacyLstm, LegacyLstmConfig

@@ -1,6 +1,7 @@
 """A pickle that may hold plain values, arrays and tensors, and nothing else: none of it can run code.
 
-It names six globals. Each stands for a small function or class of ours, that takes only what such a pickle gives it.
+It names six globals, one of them by two names. Each stands for a small function or class of ours, that takes only
+what such a pickle gives it.
 """
 
 import io
@@ -85,6 +86,7 @@ def _tensor(storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int,
 
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,  # as numpy 2 writes it
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Dtype,
     ("collections", "OrderedDict"): OrderedDict,
