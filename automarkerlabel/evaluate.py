@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from automarkerlabel import tracklets as pieces
 from automarkerlabel.collect import Source
 from automarkerlabel.decide.assign import assign, confidences, evidence, keep_confident
-from automarkerlabel.errors import InputError
+from automarkerlabel.errors import InputError, ProcessingError
 from automarkerlabel.labeller import Labeller
 from automarkerlabel.metrics import Figures, compare, given_labels
 from automarkerlabel.scores import LabelScores
@@ -18,6 +19,7 @@ from automarkerlabel.trial import BoolArray, IntArray, Trial
 
 PROTOCOLS = ("own", "soma")
 _CALIBRATION_CASES = 3  # of each trial
+_SOON_S = 5.0
 _OFFSETS = (0.0, 1.0, 2.0, 3.0, 4.0)
 _TEMPERATURES = np.geomspace(0.5, 16.0, 21)
 
@@ -96,7 +98,7 @@ def calibrate(labeller: Labeller, trials: Sequence[Trial], corruption: Corruptio
     losses = np.zeros(len(_TEMPERATURES))
     for o in observed:
         gain = evidence(o.scores.without_label_less_likely(offset))
-        assigned = assign(gain, o.visible)
+        assigned = _assigned(gain, o.visible)
         correct = np.where(assigned < 0, len(o.scores.labels), assigned) == o.truth
         for i, temperature in enumerate(_TEMPERATURES):
             confidence, _ = confidences(gain, assigned, o.visible, float(temperature))
@@ -114,10 +116,18 @@ def _observe(labeller: Labeller, case: Case) -> _Observed:
     return _Observed(scores, visible, truth, visible.sum(0).astype(np.int64))
 
 
+def _assigned(gain: npt.NDArray[np.float64], visible: BoolArray) -> IntArray:
+    """The assignment, or none at all where a model knows too little for one to be found soon."""
+    try:
+        return assign(gain, visible, _SOON_S)[0]
+    except ProcessingError:
+        return np.full(len(gain), -1, np.int64)
+
+
 def _points_right(observed: _Observed, offset: float) -> int:
     """Points whose tracklet gets its label, or rightly none."""
     gain = evidence(observed.scores.without_label_less_likely(offset))
-    assigned = assign(gain, observed.visible)
+    assigned = _assigned(gain, observed.visible)
     given = np.where(assigned < 0, len(observed.scores.labels), assigned)
     return int(observed.points[given == observed.truth].sum())
 

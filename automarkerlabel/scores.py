@@ -79,6 +79,7 @@ class Labelling:
     confidence  float32 `(n_tracklets,)`: probability that `assigned` is right (of none, where it is none).
     second      int `(n_tracklets,)`: the next best class, -1 for none.
     cuts        where columns were split.
+    gap         share by which the summed evidence could at most be larger; 0: proven the largest.
     """
 
     labels: Sequence[str]
@@ -87,6 +88,7 @@ class Labelling:
     confidence: FloatArray
     second: IntArray
     cuts: Sequence[Cut] = ()
+    gap: float = 0.0
 
     def __post_init__(self) -> None:
         n = len(self.tracklets)

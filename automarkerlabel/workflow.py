@@ -128,8 +128,15 @@ def summarise(
         unlabelled_tracklets=int((~labelled).sum()),
         labelled_share=float(seen[labelled].sum() / max(1, seen.sum())),
         mean_confidence=float(labelling.confidence[labelled].mean()) if labelled.any() else 0.0,
-        notes=(*trial.notes, *notes),
+        notes=(*trial.notes, *notes, *_gap_note(labelling)),
     )
+
+
+def _gap_note(labelling: Labelling) -> tuple[str, ...]:
+    if not labelling.gap:
+        return ()
+    share = f"{100 * labelling.gap:.2g} %"
+    return (f"the model knows too little for a proven labelling in time: the best may have {share} more evidence",)
 
 
 def outputs_for(sources: Sequence[Path], out: Path | None) -> list[Path | None]:

@@ -27,9 +27,10 @@ def test_as_good_as_trying_everything(seed, n_tracklets, n_labels):
     rng = np.random.default_rng(seed)
     gain = rng.normal(0.3, 1, (n_tracklets, n_labels))
     visible = rng.random((6, n_tracklets)) < 0.5
-    answer = decide.assign(gain, visible)
+    answer, gap = decide.assign(gain, visible)
     everything = itertools.product(range(-1, n_labels), repeat=n_tracklets)
     best = max(value(gain, a) for a in everything if allowed(visible, a))
+    assert gap == 0
     assert allowed(visible, answer)
     assert value(gain, answer) == pytest.approx(best, abs=1e-9)
 
@@ -38,18 +39,30 @@ def test_the_stronger_of_two_that_meet_wins_and_both_keep_it_apart():
     gain = np.array([[2.0], [3.0]])
     together = np.array([[True, True]])
     apart = np.array([[True, False], [False, True]])
-    assert decide.assign(gain, together).tolist() == [-1, 0]
-    assert decide.assign(gain, apart).tolist() == [0, 0]
+    assert decide.assign(gain, together)[0].tolist() == [-1, 0]
+    assert decide.assign(gain, apart)[0].tolist() == [0, 0]
 
 
-def test_meeting_sets_are_the_largest():
-    visible = np.array([[1, 1, 0], [0, 1, 1], [0, 1, 0]], bool)
-    assert sorted(s.tolist() for s in decide.meeting_sets(visible)) == [[0, 1], [1, 2]]
+def test_sets_hold_whatever_is_seen_in_one_frame_in_the_order_of_time():
+    visible = np.array([[1, 1, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1]], bool)
+    assert decide.meeting_sets(visible).astype(int).tolist() == [[1, 1, 0], [0, 1, 1]]
+
+
+def test_an_answer_in_time_tells_how_far_from_the_best_it_may_be(monkeypatch):
+    solve = decide.milp
+
+    def out_of_time(*arguments, **named):
+        result = solve(*arguments, **named)
+        result.status, result.mip_gap = 1, 0.02
+        return result
+
+    monkeypatch.setattr(decide, "milp", out_of_time)
+    assert decide.assign(np.ones((1, 1)), np.ones((1, 1), bool))[1] == 0.02
 
 
 def test_a_gap_in_one_leaves_room_for_another():
     visible = np.array([[1, 0], [0, 1], [1, 0]], bool)
-    assert decide.assign(np.ones((2, 1)), visible).tolist() == [0, 0]
+    assert decide.assign(np.ones((2, 1)), visible)[0].tolist() == [0, 0]
 
 
 def scores_of(probabilities, windows=1):

@@ -1,7 +1,7 @@
 """The labelling with the most evidence: an exact integer program over all tracklets and labels of a trial.
 
 Each tracklet takes one label or none; no label stands twice among tracklets seen in the same frame; the summed
-evidence is the largest possible (SciPy's HiGHS, solved to optimality).
+evidence is the largest possible (SciPy's HiGHS).
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from automarkerlabel.tracklets import Tracklet
 from automarkerlabel.trial import BoolArray, FloatArray, IntArray, Trial
 
 MAX_WINDOWS = 10  # windows of one tracklet that count as independent evidence
+TIME_LIMIT_S = 60.0
 
 
 def evidence(scores: LabelScores, max_windows: int = MAX_WINDOWS) -> npt.NDArray[np.float64]:
@@ -30,63 +31,82 @@ def evidence(scores: LabelScores, max_windows: int = MAX_WINDOWS) -> npt.NDArray
     return np.where(weight[:, None] > 0, gain, -np.inf)
 
 
-def meeting_sets(visible: BoolArray) -> list[IntArray]:
-    """The largest sets of tracklets that are seen in one frame: `visible` is `(n_frames, n_tracklets)`.
+def meeting_sets(visible: BoolArray) -> BoolArray:
+    """The sets of tracklets that are seen in one frame, in the order of time, `(n_sets, n_tracklets)`.
 
-    Two tracklets conflict exactly if some set holds both.
+    `visible` is `(n_frames, n_tracklets)`. Frames in which none appears are left out: their sets are part of an
+    earlier one. Two tracklets are seen in one frame exactly if some set holds both.
     """
-    if not visible.size:
-        return []
-    appears = visible & ~np.vstack([np.zeros((1, visible.shape[1]), bool), visible[:-1]])
-    # A largest set is first complete in a frame where one of its members appears.
-    frames = np.flatnonzero(appears.any(1))
-    rows = np.unique(visible[frames], axis=0)
-    rows = rows[np.argsort(-rows.sum(1), kind="stable")]
-    kept: list[npt.NDArray[np.bool_]] = []
-    for row in rows:
-        if not any(not (row & ~other).any() for other in kept):
-            kept.append(row)
-    return [np.flatnonzero(row) for row in kept]
+    before = np.vstack([np.zeros((1, visible.shape[1]), bool), visible[:-1]])
+    sets: BoolArray = visible[(visible & ~before).any(1)]
+    return sets
 
 
-def assign(gain: npt.NDArray[np.float64], visible: BoolArray) -> IntArray:
-    """`(n_tracklets,)`: the label of each tracklet, -1 for none, with the largest summed gain.
+def assign(
+    gain: npt.NDArray[np.float64], visible: BoolArray, time_limit_s: float = TIME_LIMIT_S
+) -> tuple[IntArray, float]:
+    """The label of each tracklet `(n_tracklets,)`, -1 for none, with the largest summed gain; and the gap.
 
     gain     `(n_tracklets, n_labels)`: what a label is worth over none, which is worth 0.
     visible  `(n_frames, n_tracklets)`: where each tracklet is seen.
 
     Labels that are worth nothing are left out beforehand: taking none instead is never worse and frees the label.
-    Raises `ProcessingError` if the solver does not prove its answer the best.
+    The gap is 0 for a proven optimum. A model that knows next to nothing can make the program too hard for
+    `time_limit_s`: then the best found so far is returned, and the share by which the sum could at most be larger.
+
+    Raises `ProcessingError` if there is no answer by then.
     """
-    n_tracklets = len(gain)
-    answer = np.full(n_tracklets, -1, np.int64)
+    answer = np.full(len(gain), -1, np.int64)
     tracklet, label = np.nonzero(gain > 0)
     if not len(tracklet):
-        return answer
-    variable = np.full(gain.shape, -1, np.int64)
-    variable[tracklet, label] = np.arange(len(tracklet))
-    constraints = [variable[t][variable[t] >= 0] for t in np.unique(tracklet)]
-    for together in meeting_sets(visible):
-        for k in np.unique(label):
-            members = variable[together, k]
-            members = members[members >= 0]
-            if len(members) > 1:
-                constraints.append(members)
-    columns = np.concatenate(constraints)
-    rows = np.repeat(np.arange(len(constraints)), [len(c) for c in constraints])
-    matrix = csr_array((np.ones(len(columns)), (rows, columns)), shape=(len(constraints), len(tracklet)))
+        return answer, 0.0
+    matrix, lower, upper = _constraints(tracklet, label, meeting_sets(visible))
+    n, n_free = len(tracklet), matrix.shape[1] - len(tracklet)
     result = milp(
-        -gain[tracklet, label],
-        integrality=np.ones(len(tracklet), np.int64),
+        np.concatenate([-gain[tracklet, label], np.zeros(n_free)]),
+        integrality=np.concatenate([np.ones(n, np.int64), np.zeros(n_free, np.int64)]),
         bounds=Bounds(0, 1),
-        constraints=LinearConstraint(matrix, -np.inf, 1),
-        options={"mip_rel_gap": 0.0},
+        constraints=LinearConstraint(matrix, lower, upper),
+        options={"mip_rel_gap": 0.0, "time_limit": time_limit_s},
     )
-    if result.status != 0:
-        raise ProcessingError(f"assignment: expected a proven optimum, the solver said: {result.message}")
-    taken = result.x > 0.5
+    if result.x is None:
+        raise ProcessingError(f"assignment: expected an answer within {time_limit_s:g} s, found: {result.message}")
+    taken = result.x[:n] > 0.5
     answer[tracklet[taken]] = label[taken]
-    return answer
+    return answer, 0.0 if result.status == 0 else float(result.mip_gap)
+
+
+def _constraints(
+    tracklet: IntArray, label: IntArray, sets: BoolArray
+) -> tuple["csr_array[np.float64]", npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Matrix, lower and upper bounds: a tracklet takes one label at most, a label stands once in a set at most.
+
+    Variables are the pairs of `tracklet` and `label`, then for each label and set whether the label is free there.
+    A label is one unit that flows through time: taken when a tracklet that carries it appears, free again when it
+    ends. The difference of the rows of consecutive sets says so, in which a pair stands where it begins and ends
+    rather than in every set that it is part of.
+    """
+    n = len(tracklet)
+    n_rows, n_columns = int(tracklet.max()) + 1, n
+    rows, columns, values = [tracklet], [np.arange(n)], [np.ones(n)]
+    lower, upper = [np.full(n_rows, -np.inf)], [np.ones(n_rows)]
+    for k in np.unique(label):
+        pairs = np.flatnonzero(label == k)
+        held = sets[:, tracklet[pairs]].astype(np.int8)
+        held = held[np.append(True, (held[1:] != held[:-1]).any(1))]
+        m = len(held)
+        step = np.vstack([held[:1], np.diff(held, axis=0)])
+        r, c = np.nonzero(step)
+        free = np.arange(m)
+        rows += [n_rows + r, n_rows + free, n_rows + free[1:]]
+        columns += [pairs[c], n_columns + free, n_columns + free[:-1]]
+        values += [step[r, c].astype(np.float64), np.ones(m), -np.ones(m - 1)]
+        one_at_first = (free == 0).astype(np.float64)
+        lower.append(one_at_first)
+        upper.append(one_at_first)
+        n_rows, n_columns = n_rows + m, n_columns + m
+    entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+    return csr_array(entries, shape=(n_rows, n_columns)), np.concatenate(lower), np.concatenate(upper)
 
 
 def decide(
@@ -104,17 +124,18 @@ def decide(
     """
     gain = evidence(scores)
     if fixed is None:
-        assigned = assign(gain, visible)
+        assigned, gap = assign(gain, visible)
         confidence, second = confidences(gain, assigned, visible, temperature)
-        return Labelling(scores.labels, tracklets, assigned, confidence, second)
+        return Labelling(scores.labels, tracklets, assigned, confidence, second, gap=gap)
     free = gain.copy()
     held = np.flatnonzero(fixed >= 0)
     free[held] = -np.inf
     free[taken_beside(visible, fixed, gain.shape[1])] = -np.inf
-    assigned = np.where(fixed >= 0, fixed, assign(free, visible))
+    found, gap = assign(free, visible)
+    assigned = np.where(fixed >= 0, fixed, found)
     confidence, second = confidences(gain, assigned, visible, temperature)
     confidence[held] = 1.0
-    return Labelling(scores.labels, tracklets, assigned, confidence, second)
+    return Labelling(scores.labels, tracklets, assigned, confidence, second, gap=gap)
 
 
 def taken_beside(visible: BoolArray, assigned: IntArray, n_labels: int) -> BoolArray:
@@ -165,4 +186,4 @@ def keep_confident(labelling: Labelling, min_confidence: float) -> Labelling:
     second = np.where(doubtful, labelling.assigned, labelling.second)
     assigned = np.where(doubtful, -1, labelling.assigned)
     confidence = np.where(doubtful, 1 - labelling.confidence, labelling.confidence).astype(np.float32)
-    return Labelling(labelling.labels, labelling.tracklets, assigned, confidence, second, labelling.cuts)
+    return Labelling(labelling.labels, labelling.tracklets, assigned, confidence, second, labelling.cuts, labelling.gap)
