@@ -69,29 +69,32 @@ def is_out_of_memory(error: BaseException) -> bool:
 class BackOff:
     """Splits a batch into parts that fit; halves the part when memory runs out. The effective batch stays the same."""
 
-    def __init__(self, batch_size: int, part: int) -> None:
-        self.batch_size = batch_size
-        self.part = max(1, min(part, batch_size))
+    def __init__(self, batch_size: int, part: int, least: int = 1) -> None:
+        """`least` windows have to be in a part: two, where a network normalises over them."""
+        self.least = least
+        self.part = max(least, min(part, batch_size))
 
     def run(self, step: Callable[[slice], None], restart: Callable[[], None], size: int) -> None:
         """Call `step` on the parts of a batch of `size`; when memory runs out, `restart` and try smaller parts.
 
-        Raises `TrainingError` if a single window does not fit.
+        Raises `TrainingError` if the smallest part does not fit.
         """
         while True:
             restart()
             try:
-                for start in range(0, size, self.part):
-                    step(slice(start, min(start + self.part, size)))
+                # Of equal sizes, or one apart, so that no rest is smaller than the least.
+                n_parts = max(1, min(-(-size // self.part), size // self.least))
+                for n in range(n_parts):
+                    step(slice(n * size // n_parts, (n + 1) * size // n_parts))
                 return
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-                if self.part == 1:
+                if self.part <= self.least:
                     raise TrainingError(
-                        "memory: expected room for one window at a time, found none;"
+                        f"memory: expected room for {self.least} windows at a time, found none;"
                         " use a smaller model (--preset light) or close other programs"
                     ) from error
-                self.part = -(-self.part // 2)
+                self.part = max(self.least, -(-self.part // 2))
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()

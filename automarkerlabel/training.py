@@ -89,7 +89,8 @@ class Trainer:
         self.optimizer = self._make_optimizer()
         per_window = bytes_per_window(self.model, task.windows.n_samples, n_features)
         fits = windows_that_fit(settings.batch_size, per_window, free_bytes(self.device))
-        self.back_off = BackOff(settings.batch_size, fits)
+        normalises = any(isinstance(m, nn.BatchNorm1d) for m in self.model.modules())
+        self.back_off = BackOff(settings.batch_size, fits, least=2 if normalises else 1)
         self.steps_per_epoch = max(1, round(self.epoch_windows / settings.batch_size))
         self.epoch = 0
         self.best: float | None = None

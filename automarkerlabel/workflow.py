@@ -13,7 +13,7 @@ from automarkerlabel import io
 from automarkerlabel.decide.assign import keep_confident
 from automarkerlabel.errors import InputError, ModelError, OutputError
 from automarkerlabel.io.attention_h5 import write_attention
-from automarkerlabel.io.files import atomic, check_output
+from automarkerlabel.io.files import atomic, check_input, check_output
 from automarkerlabel.io.opensim import read_marker_set
 from automarkerlabel.labeller import Labeller, find_model
 from automarkerlabel.markerset import MarkerSet, from_trials
@@ -21,6 +21,7 @@ from automarkerlabel.scores import Labelling, output_columns
 from automarkerlabel.trial import Trial
 
 DOUBTFUL = 0.9  # labels below this confidence are worth a look
+_FEW = 0.8  # share of the labels below which the marker set is in doubt
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ def label_file(labeller: Labeller, source: Path, out: Path | None, options: Labe
 
     Raises what reading, labelling and writing raise.
     """
+    check_input(source)
     output = out if out is not None else source.with_name(f"{source.stem}_labelled{source.suffix}")
     if not options.dry_run:
         check_output(output, [source], options.overwrite, io.FORMATS)
@@ -128,15 +130,24 @@ def summarise(
         unlabelled_tracklets=int((~labelled).sum()),
         labelled_share=float(seen[labelled].sum() / max(1, seen.sum())),
         mean_confidence=float(labelling.confidence[labelled].mean()) if labelled.any() else 0.0,
-        notes=(*trial.notes, *notes, *_gap_note(labelling)),
+        notes=(*trial.notes, *notes, *_doubts_about(labelling, len(found))),
     )
 
 
-def _gap_note(labelling: Labelling) -> tuple[str, ...]:
-    if not labelling.gap:
-        return ()
-    share = f"{100 * labelling.gap:.2g} %"
-    return (f"the model knows too little for a proven labelling in time: the best may have {share} more evidence",)
+def _doubts_about(labelling: Labelling, n_found: int) -> tuple[str, ...]:
+    """What speaks against the labelling as a whole."""
+    doubts = []
+    if n_found < _FEW * len(labelling.labels):
+        doubts.append(
+            f"only {n_found} of the model's {len(labelling.labels)} labels were found;"
+            " does the trial wear the model's marker set?"
+        )
+    if labelling.gap:
+        share = f"{100 * labelling.gap:.2g} %"
+        doubts.append(
+            f"the model knows too little to prove this labelling in time: the best may have {share} more evidence"
+        )
+    return tuple(doubts)
 
 
 def outputs_for(sources: Sequence[Path], out: Path | None) -> list[Path | None]:

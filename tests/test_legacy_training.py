@@ -316,10 +316,10 @@ def test_running_out_of_memory_makes_parts_of_two_at_least(tmp_path: Path, monke
     monkeypatch.setattr(one.model, "forward", small_memory)
     most = 4
     assert np.isfinite(one._step(*one.windows.batch(range(10)))[0])
-    assert one.back_off.part == 3 and sizes == [3, 3, 4]
-    assert int(one.model.fc[1].num_batches_tracked) == 3
+    assert one.back_off.part == 3 and sizes == [2, 3, 2, 3]
+    assert int(one.model.fc[1].num_batches_tracked) == 4
     most = 1
-    with pytest.raises(TrainingError, match="two windows at a time"):
+    with pytest.raises(TrainingError, match="2 windows at a time"):
         one._step(*one.windows.batch(range(10)))
 
 

@@ -32,6 +32,14 @@ def test_backs_off_until_it_fits_and_the_batch_stays_whole(message):
     assert memory.restarts == 4  # what was learnt is kept: no second try
 
 
+def test_no_part_is_smaller_than_the_least():
+    memory, back_off = Memory(3), BackOff(9, 2, least=2)
+    back_off.run(memory.step, memory.restart, 9)
+    assert memory.parts == [(0, 2), (2, 4), (4, 6), (6, 9)]
+    with pytest.raises(TrainingError, match="room for 2 windows"):
+        BackOff(4, 4, least=2).run(Memory(1).step, memory.restart, 4)
+
+
 def test_one_window_too_many_is_said():
     memory = Memory(0)
     with pytest.raises(TrainingError, match="--preset light"):

@@ -81,7 +81,7 @@ def _text(value: Any) -> str:
 def export(
     trial: Annotated[Path, typer.Argument(help="trial: .c3d, .trc or .csv", show_default=False)],
     to: Annotated[str | None, typer.Option(help="c3d, trc or csv; otherwise the suffix of -o")] = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="output file [default: beside the trial]")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="output file (default: beside the trial)")] = None,
     units: Units = None,
     up: Up = None,
     exclude: Exclude = None,

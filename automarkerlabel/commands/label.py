@@ -13,7 +13,7 @@ from automarkerlabel.errors import AutoMarkerLabelError, InputError
 def label(
     trials: Trials,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="output file, or folder for many trials")] = None,
-    model: Annotated[str, typer.Option(help="model file, or name of a model that comes along")] = "sample",
+    model: Annotated[str | None, typer.Option(help="model file, or name of a model that comes along")] = None,
     training_values: Annotated[Path | None, typer.Option(help="of a checkpoint of the predecessor")] = None,
     marker_set: Annotated[Path | None, typer.Option(help="OpenSim .xml or .osim: what the model should be for")] = None,
     heading: Annotated[
@@ -42,6 +42,11 @@ def label(
     options = work.LabelOptions(
         min_confidence, keep_labels, all_labels, units, up, exclude, heading, overwrite, dry_run, not no_verify
     )
+    if model is None:
+        raise InputError(
+            "--model: expected a model file (`aml train` makes one of your labelled trials), found none;"
+            " the sample trials go with --model sample"
+        )
     outputs = work.outputs_for(trials, out)
     if dump_attention is not None and len(trials) > 1 and not dump_attention.is_dir():
         raise InputError(f"--dump-attention {dump_attention}: expected a folder for {len(trials)} trials; make it")

@@ -35,7 +35,7 @@ def add_field_options(*classes: type) -> Callable[[Callable[..., None]], Callabl
 
 def _option(field: "Field[Any]", hint: Any, panel: str) -> inspect.Parameter:
     kind, text = get_args(hint)
-    default = "" if field.default is MISSING else f" [default: {field.default}, or the preset's]"
+    default = "" if field.default is MISSING else f" (default: {field.default}, or the preset's)"
     option = typer.Option(help=text + default, show_default=False, rich_help_panel=panel)
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]

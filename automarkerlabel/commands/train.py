@@ -24,7 +24,7 @@ _VAL_SHARE, _VAL_BY, _MODEL_TYPE, _PRESET = 0.08, "trial", "hybrid", "light"
 def train(
     data: Data,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="model file [default: model_<type>_<date>.ckpt]")
+        Path | None, typer.Option("-o", "--out", help="model file (default: model_<type>_<date>.ckpt)")
     ] = None,
     model_type: Annotated[str, typer.Option(help=MODEL_TYPES)] = _MODEL_TYPE,
     preset: Annotated[str, typer.Option(help=f"sizes and settings: {', '.join(PRESETS)}")] = _PRESET,

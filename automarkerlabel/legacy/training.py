@@ -102,7 +102,9 @@ class LegacyTrainer:
         with _one_thread():  # several that wait for each other can take ten times as long
             per_window = bytes_per_window(_Measured(self.model), LONGEST_WINDOW, config.n_features)
         self.back_off = BackOff(
-            settings.batch_size, windows_that_fit(settings.batch_size, per_window, free_bytes(self.device))
+            settings.batch_size,
+            windows_that_fit(settings.batch_size, per_window, free_bytes(self.device)),
+            least=2,  # batch norm needs two
         )
         self.epoch = 0
         self.running_loss: list[float] = []  # of every step, as the predecessor keeps it
@@ -228,9 +230,6 @@ class LegacyTrainer:
 
         def part(where: slice) -> None:
             nonlocal total, correct
-            where = _with_last(where, size)
-            if where.start == where.stop:
-                return
             logits = self.model(inputs[where], lengths[where])
             loss = F.cross_entropy(logits, labels[where], reduction="sum") / size
             loss.backward()  # type: ignore[no-untyped-call]
@@ -327,23 +326,6 @@ class LegacyTrainer:
             "clip": self.settings.clip,
             "n_windows": len(self.windows),
         }
-
-
-def _with_last(where: slice, size: int) -> slice:
-    """A part of a batch of `size`, which takes a single last window with it; that window's own part is empty.
-
-    Raises `TrainingError` for a part of one window: batch normalisation needs two.
-    """
-    if where.start == size - 1 and where.start > 0 and where.stop - where.start == 1:
-        return slice(size, size)
-    if where.stop == size - 1:
-        where = slice(where.start, size)
-    if where.stop - where.start < 2:
-        raise TrainingError(
-            "memory: expected room for two windows at a time (this network normalises over them), found none;"
-            " close other programs"
-        )
-    return where
 
 
 @contextmanager
