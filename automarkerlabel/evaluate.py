@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from automarkerlabel import tracklets as pieces
 from automarkerlabel.collect import Source
-from automarkerlabel.decide.assign import assign, confidences, evidence, keep_confident
+from automarkerlabel.decide.assign import assign, confidences, evidence, keep_confident, meeting_sets
 from automarkerlabel.errors import InputError, ProcessingError
 from automarkerlabel.labeller import Labeller
 from automarkerlabel.metrics import Figures, compare, given_labels
@@ -73,11 +73,11 @@ def score_case(labeller: Labeller, case: Case, min_confidence: float = 0.0) -> F
 
 @dataclass(frozen=True, eq=False)
 class _Observed:
-    """What a labeller says of one case: its scores, where tracklets are seen, the class that each truly is (the number
+    """What a labeller says of one case: its scores, which tracklets are seen together, the class that each truly is (the number
     of labels for none, -2 for a label that the model lacks), and its points."""
 
     scores: LabelScores
-    visible: BoolArray
+    sets: BoolArray
     truth: IntArray
     points: IntArray
 
@@ -98,10 +98,10 @@ def calibrate(labeller: Labeller, trials: Sequence[Trial], corruption: Corruptio
     losses = np.zeros(len(_TEMPERATURES))
     for o in observed:
         gain = evidence(o.scores.without_label_less_likely(offset))
-        assigned = _assigned(gain, o.visible)
+        assigned = _assigned(gain, o.sets)
         correct = np.where(assigned < 0, len(o.scores.labels), assigned) == o.truth
         for i, temperature in enumerate(_TEMPERATURES):
-            confidence, _ = confidences(gain, assigned, o.visible, float(temperature))
+            confidence, _ = confidences(gain, assigned, o.sets, float(temperature))
             p = np.clip(confidence, 1e-4, 1 - 1e-4)
             losses[i] -= np.log(np.where(correct, p, 1 - p)).sum()
     return offset, float(_TEMPERATURES[losses.argmin()])
@@ -113,13 +113,13 @@ def _observe(labeller: Labeller, case: Case) -> _Observed:
     classes = np.array([index.get(x, -2) for x in case.labels] + [len(scores.labels)])  # the last one serves -1
     truth = classes[[_main_truth(case, t) for t in tracklets]]
     visible = pieces.visibility(case.trial, tracklets)
-    return _Observed(scores, visible, truth, visible.sum(0).astype(np.int64))
+    return _Observed(scores, meeting_sets(visible), truth, visible.sum(0).astype(np.int64))
 
 
-def _assigned(gain: npt.NDArray[np.float64], visible: BoolArray) -> IntArray:
+def _assigned(gain: npt.NDArray[np.float64], sets: BoolArray) -> IntArray:
     """The assignment, or none at all where a model knows too little for one to be found soon."""
     try:
-        return assign(gain, visible, _SOON_S)[0]
+        return assign(gain, sets, _SOON_S)[0]
     except ProcessingError:
         return np.full(len(gain), -1, np.int64)
 
@@ -127,7 +127,7 @@ def _assigned(gain: npt.NDArray[np.float64], visible: BoolArray) -> IntArray:
 def _points_right(observed: _Observed, offset: float) -> int:
     """Points whose tracklet gets its label, or rightly none."""
     gain = evidence(observed.scores.without_label_less_likely(offset))
-    assigned = _assigned(gain, observed.visible)
+    assigned = _assigned(gain, observed.sets)
     given = np.where(assigned < 0, len(observed.scores.labels), assigned)
     return int(observed.points[given == observed.truth].sum())
 

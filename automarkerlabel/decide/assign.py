@@ -43,12 +43,12 @@ def meeting_sets(visible: BoolArray) -> BoolArray:
 
 
 def assign(
-    gain: npt.NDArray[np.float64], visible: BoolArray, time_limit_s: float = TIME_LIMIT_S
+    gain: npt.NDArray[np.float64], sets: BoolArray, time_limit_s: float = TIME_LIMIT_S
 ) -> tuple[IntArray, float]:
     """The label of each tracklet `(n_tracklets,)`, -1 for none, with the largest summed gain; and the gap.
 
-    gain     `(n_tracklets, n_labels)`: what a label is worth over none, which is worth 0.
-    visible  `(n_frames, n_tracklets)`: where each tracklet is seen.
+    gain  `(n_tracklets, n_labels)`: what a label is worth over none, which is worth 0.
+    sets  `(n_sets, n_tracklets)`, in the order of time: which tracklets are seen together.
 
     Labels that are worth nothing are left out beforehand: taking none instead is never worse and frees the label.
     The gap is 0 for a proven optimum. A model that knows next to nothing can make the program too hard for
@@ -60,7 +60,7 @@ def assign(
     tracklet, label = np.nonzero(gain > 0)
     if not len(tracklet):
         return answer, 0.0
-    matrix, lower, upper = _constraints(tracklet, label, meeting_sets(visible))
+    matrix, lower, upper = _constraints(tracklet, label, sets)
     n, n_free = len(tracklet), matrix.shape[1] - len(tracklet)
     result = milp(
         np.concatenate([-gain[tracklet, label], np.zeros(n_free)]),
@@ -123,24 +123,22 @@ def decide(
     fixed        int `(n_tracklets,)`: labels that are held, -1 where the scores decide.
     """
     gain = evidence(scores)
+    sets = meeting_sets(visible)
     if fixed is None:
-        assigned, gap = assign(gain, visible)
-        confidence, second = confidences(gain, assigned, visible, temperature)
-        return Labelling(scores.labels, tracklets, assigned, confidence, second, gap=gap)
-    free = gain.copy()
-    held = np.flatnonzero(fixed >= 0)
-    free[held] = -np.inf
-    free[taken_beside(visible, fixed, gain.shape[1])] = -np.inf
-    found, gap = assign(free, visible)
-    assigned = np.where(fixed >= 0, fixed, found)
-    confidence, second = confidences(gain, assigned, visible, temperature)
-    confidence[held] = 1.0
+        assigned, gap = assign(gain, sets)
+    else:
+        free = np.where((fixed >= 0)[:, None] | taken_beside(sets, fixed, gain.shape[1]), -np.inf, gain)
+        assigned, gap = assign(free, sets)
+        assigned = np.where(fixed >= 0, fixed, assigned)
+    confidence, second = confidences(gain, assigned, sets, temperature)
+    if fixed is not None:
+        confidence[fixed >= 0] = 1.0
     return Labelling(scores.labels, tracklets, assigned, confidence, second, gap=gap)
 
 
-def taken_beside(visible: BoolArray, assigned: IntArray, n_labels: int) -> BoolArray:
+def taken_beside(sets: BoolArray, assigned: IntArray, n_labels: int) -> BoolArray:
     """`(n_tracklets, n_labels)`: labels that another tracklet, seen in the same frame, carries."""
-    seen = visible.astype(np.float32)
+    seen = sets.astype(np.float32)
     together = (seen.T @ seen) > 0
     np.fill_diagonal(together, False)
     carries = np.zeros((len(assigned), n_labels), np.float32)
@@ -161,7 +159,7 @@ def hold_fixed(trial: Trial, tracklets: Sequence[Tracklet], labels: Sequence[str
 
 
 def confidences(
-    gain: npt.NDArray[np.float64], assigned: IntArray, visible: BoolArray, temperature: float = 1.0
+    gain: npt.NDArray[np.float64], assigned: IntArray, sets: BoolArray, temperature: float = 1.0
 ) -> tuple[FloatArray, IntArray]:
     """Probability of each tracklet's label given the others', and the next best class.
 
@@ -169,7 +167,7 @@ def confidences(
     softmax of its evidence over these.
     """
     n_tracklets, n_labels = gain.shape
-    taken = taken_beside(visible, assigned, n_labels)
+    taken = taken_beside(sets, assigned, n_labels)
     options = np.concatenate([np.where(taken, -np.inf, gain), np.zeros((n_tracklets, 1))], 1) / temperature
     rows = np.arange(n_tracklets)
     chosen = np.where(assigned >= 0, assigned, n_labels)
