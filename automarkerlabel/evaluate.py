@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from automarkerlabel import tracklets as pieces
 from automarkerlabel.collect import Source
-from automarkerlabel.decide.assign import assign, confidences, evidence, keep_confident, meeting_sets
+from automarkerlabel.decide.assign import assign, confidences, evidence, keep_confident
 from automarkerlabel.errors import InputError, ProcessingError
 from automarkerlabel.labeller import Labeller
 from automarkerlabel.metrics import Figures, compare, given_labels
@@ -73,8 +73,8 @@ def score_case(labeller: Labeller, case: Case, min_confidence: float = 0.0) -> F
 
 @dataclass(frozen=True, eq=False)
 class _Observed:
-    """What a labeller says of one case: its scores, which tracklets are seen together, the class that each truly is (the number
-    of labels for none, -2 for a label that the model lacks), and its points."""
+    """What a labeller says of one case: its scores, who is seen together, the class that each truly is (the
+    number of labels for none, -2 for a label that the model lacks), and its points."""
 
     scores: LabelScores
     sets: BoolArray
@@ -112,8 +112,8 @@ def _observe(labeller: Labeller, case: Case) -> _Observed:
     index = {x: i for i, x in enumerate(scores.labels)}
     classes = np.array([index.get(x, -2) for x in case.labels] + [len(scores.labels)])  # the last one serves -1
     truth = classes[[_main_truth(case, t) for t in tracklets]]
-    visible = pieces.visibility(case.trial, tracklets)
-    return _Observed(scores, meeting_sets(visible), truth, visible.sum(0).astype(np.int64))
+    points = pieces.visibility(case.trial, tracklets).sum(0).astype(np.int64)
+    return _Observed(scores, pieces.meeting_sets(case.trial, tracklets), truth, points)
 
 
 def _assigned(gain: npt.NDArray[np.float64], sets: BoolArray) -> IntArray:

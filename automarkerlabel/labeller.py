@@ -102,9 +102,9 @@ class Labeller:
         """
         trial.require_points()
         tracklets, scores = self.scores(trial, heading_deg)
-        visible = pieces.visibility(trial, tracklets)
+        sets = pieces.meeting_sets(trial, tracklets)
         fixed = hold_fixed(trial, tracklets, self.marker_set.labels) if keep_labels else None
-        return decide(scores, tracklets, visible, self.checkpoint.temperature, fixed)
+        return decide(scores, tracklets, sets, self.checkpoint.temperature, fixed)
 
     def scores(self, trial: Trial, heading_deg: float = 0.0) -> tuple[list[Tracklet], LabelScores]:
         """The trial's tracklets, and what the calibrated model says of each in its windows."""

@@ -140,9 +140,22 @@ def _velocity(trial: Trial, column: int, frame: int) -> FloatArray:
     return np.asarray(step * trial.rate_hz / (seen[-1] - seen[0]), np.float32)
 
 
-def visibility(trial: Trial, tracklets: Sequence[Tracklet]) -> BoolArray:
-    """`(n_frames, n_tracklets)`: where each tracklet is seen."""
-    seen = np.zeros((trial.n_frames, len(tracklets)), np.bool_)
+def visibility(trial: Trial, tracklets: Sequence[Tracklet], frames: IntArray | None = None) -> BoolArray:
+    """`(n_frames, n_tracklets)`: where each tracklet is seen, in all frames or in those given, ascending."""
+    if frames is None:
+        frames = np.arange(trial.n_frames)
+    seen = np.zeros((len(frames), len(tracklets)), np.bool_)
     for n, t in enumerate(tracklets):
-        seen[t.start : t.stop, n] = trial.visible[t.start : t.stop, t.column]
+        first, last = np.searchsorted(frames, (t.start, t.stop))
+        seen[first:last, n] = trial.visible[frames[first:last], t.column]
     return seen
+
+
+def meeting_sets(trial: Trial, tracklets: Sequence[Tracklet]) -> BoolArray:
+    """The sets of tracklets that are seen in one frame, in the order of time, `(n_sets, n_tracklets)`.
+
+    Frames in which no point appears are left out: their sets are part of an earlier one. Two tracklets are seen in one
+    frame exactly if some set holds both.
+    """
+    before = np.vstack([np.zeros((1, trial.n_columns), bool), trial.visible[:-1]])
+    return visibility(trial, tracklets, np.flatnonzero((trial.visible & ~before).any(1)))

@@ -43,11 +43,6 @@ def test_the_stronger_of_two_that_meet_wins_and_both_keep_it_apart():
     assert decide.assign(gain, apart)[0].tolist() == [0, 0]
 
 
-def test_sets_hold_whatever_is_seen_in_one_frame_in_the_order_of_time():
-    visible = np.array([[1, 1, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1]], bool)
-    assert decide.meeting_sets(visible).astype(int).tolist() == [[1, 1, 0], [0, 1, 1]]
-
-
 def test_an_answer_in_time_tells_how_far_from_the_best_it_may_be(monkeypatch):
     solve = decide.milp
 

@@ -76,3 +76,11 @@ def test_every_visible_point_is_in_exactly_one_tracklet(seed):
         count[t.start : t.stop, t.column] += trial.visible[t.start : t.stop, t.column]
     assert (count == trial.visible).all()
     assert (tracklets.visibility(trial, found).sum(1) == trial.visible.sum(1)).all()
+
+
+def test_sets_hold_whatever_is_seen_in_one_frame_in_the_order_of_time():
+    seen = np.array([[1, 1, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1]], bool)
+    positions = np.where(seen[..., None], np.ones(3), np.nan)
+    trial = Trial(positions, ["", "", ""], 100)
+    pieces = [Tracklet(0, 0, 1), Tracklet(1, 0, 3), Tracklet(2, 2, 4)]
+    assert tracklets.meeting_sets(trial, pieces).astype(int).tolist() == [[1, 1, 0], [0, 1, 1]]

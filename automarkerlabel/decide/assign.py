@@ -31,24 +31,13 @@ def evidence(scores: LabelScores, max_windows: int = MAX_WINDOWS) -> npt.NDArray
     return np.where(weight[:, None] > 0, gain, -np.inf)
 
 
-def meeting_sets(visible: BoolArray) -> BoolArray:
-    """The sets of tracklets that are seen in one frame, in the order of time, `(n_sets, n_tracklets)`.
-
-    `visible` is `(n_frames, n_tracklets)`. Frames in which none appears are left out: their sets are part of an
-    earlier one. Two tracklets are seen in one frame exactly if some set holds both.
-    """
-    before = np.vstack([np.zeros((1, visible.shape[1]), bool), visible[:-1]])
-    sets: BoolArray = visible[(visible & ~before).any(1)]
-    return sets
-
-
 def assign(
     gain: npt.NDArray[np.float64], sets: BoolArray, time_limit_s: float = TIME_LIMIT_S
 ) -> tuple[IntArray, float]:
     """The label of each tracklet `(n_tracklets,)`, -1 for none, with the largest summed gain; and the gap.
 
     gain  `(n_tracklets, n_labels)`: what a label is worth over none, which is worth 0.
-    sets  `(n_sets, n_tracklets)`, in the order of time: which tracklets are seen together.
+    sets  `(n_sets, n_tracklets)`: which tracklets are seen together, see `tracklets.meeting_sets`.
 
     Labels that are worth nothing are left out beforehand: taking none instead is never worse and frees the label.
     The gap is 0 for a proven optimum. A model that knows next to nothing can make the program too hard for
@@ -112,18 +101,17 @@ def _constraints(
 def decide(
     scores: LabelScores,
     tracklets: Sequence[Tracklet],
-    visible: BoolArray,
+    sets: BoolArray,
     temperature: float = 1.0,
     fixed: IntArray | None = None,
 ) -> Labelling:
     """The labelling of a trial from its scores.
 
-    visible      `(n_frames, n_tracklets)`.
+    sets         `(n_sets, n_tracklets)`: see `tracklets.meeting_sets`.
     temperature  divides the evidence before it becomes a confidence; fitted on validation trials.
     fixed        int `(n_tracklets,)`: labels that are held, -1 where the scores decide.
     """
     gain = evidence(scores)
-    sets = meeting_sets(visible)
     if fixed is None:
         assigned, gap = assign(gain, sets)
     else:

@@ -54,7 +54,7 @@ def main() -> None:
         t1 = time.perf_counter()
         tracklets, scores = labeller.scores(trial)
         t2 = time.perf_counter()
-        decide(scores, tracklets, pieces.visibility(trial, tracklets), labeller.checkpoint.temperature)
+        decide(scores, tracklets, pieces.meeting_sets(trial, tracklets), labeller.checkpoint.temperature)
         t3 = time.perf_counter()
         # `scores` splits as well: its time is taken off, so that the stages add up to one `label`.
         for name, seconds in (("split", t1 - t0), ("features and network", t2 - t1 - (t1 - t0)), ("decide", t3 - t2)):
