@@ -51,8 +51,8 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run a command line; errors become one line on stderr (with --json also JSON on stdout) and an exit code."""
     try:
-        code = app(arguments, prog_name="aml", standalone_mode=False)
-        return int(code or 0)
+        code = int(app(arguments, prog_name="aml", standalone_mode=False) or 0)
+        return _failed("stopped", 130, arguments) if code == 130 else code
     except AutoMarkerLabelError as error:
         return _failed(str(error), error.exit_code, arguments)
     except TyperException as error:
@@ -60,14 +60,15 @@ def run(arguments: list[str]) -> int:
         hint = f" (see {usage.command_path} --help)" if usage is not None else ""
         return _failed(error.format_message() + hint, error.exit_code, arguments)
     except (KeyboardInterrupt, Abort):
-        console.say("aml: stopped")
-        return 130
+        return _failed("stopped", 130, arguments)
     except BrokenPipeError:
         # The reader of our output went away; there is nobody left to tell.
         sys.stderr.close()
         return 1
     except OSError as error:
         return _failed(f"{error.filename or 'system'}: {error.strerror or error}", 1, arguments)
+    except MemoryError:
+        return _failed("memory: expected room for the work, found none; close other programs", 1, arguments)
 
 
 def _failed(text: str, code: int, arguments: list[str]) -> int:

@@ -12,6 +12,11 @@ from automarkerlabel.markerset import labelled_columns
 from automarkerlabel.trial import Trial
 
 
+def _is_trial(path: Path) -> bool:
+    """A trial by its suffix; hidden files, which some systems leave beside each file, are none."""
+    return path.suffix.lower() in io.FORMATS and not path.name.startswith(".") and path.is_file()
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """A trial, where it came from, and whose it is: the subject's prefix in the file, or else the folder's name."""
@@ -29,7 +34,7 @@ def find_trials(places: Iterable[str | Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for place in map(Path, places):
         if place.is_dir():
-            inside = [p for p in sorted(place.rglob("*")) if p.suffix.lower() in io.FORMATS and p.is_file()]
+            inside = [p for p in sorted(place.rglob("*")) if _is_trial(p)]
             if not inside:
                 raise InputError(f"{place}: expected trials ({', '.join(io.FORMATS)}) in this folder, found none")
         elif place.suffix.lower() in (".txt", ".lst") and place.is_file():
@@ -52,17 +57,25 @@ def read_labelled(
     exclude: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Source]:
-    """Read trials that have labels. Raises `TrialError` naming the first that has none."""
-    sources = []
+    """Read trials that have labels. Raises the error of the first that cannot be used, and names all others with it."""
+    sources: list[Source] = []
+    failures: list[InputError] = []
     for n, path in enumerate(paths):
-        trial = io.read(path, units, up, exclude)
-        if not labelled_columns(trial):
-            raise TrialError(f"{path}: expected a labelled trial, found {trial.n_columns} columns without a name")
-        named = [s for s in trial.subjects if s]
-        subject = max(set(named), key=named.count) if named else path.resolve().parent.name
-        sources.append(Source(path, trial, subject))
+        try:
+            trial = io.read(path, units, up, exclude)
+            if not labelled_columns(trial):
+                raise TrialError(f"{path}: expected a labelled trial, found {trial.n_columns} columns without a name")
+        except InputError as error:
+            failures.append(error)
+        else:
+            named = [s for s in trial.subjects if s]
+            subject = max(set(named), key=named.count) if named else path.resolve().parent.name
+            sources.append(Source(path, trial, subject))
         if progress:
             progress(n + 1, len(paths))
+    if failures:
+        more = f" (and {len(failures) - 1} more: {'; '.join(str(e) for e in failures[1:])})" if failures[1:] else ""
+        raise type(failures[0])(f"{failures[0]}{more}")
     return sources
 
 

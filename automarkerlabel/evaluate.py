@@ -19,7 +19,8 @@ from automarkerlabel.trial import BoolArray, IntArray, Trial
 
 PROTOCOLS = ("own", "soma")
 _CALIBRATION_CASES = 3  # of each trial
-_SOON_S = 5.0
+_MOST_CASES = 12  # of all
+_SOON_S = 3.0
 _OFFSETS = (0.0, 1.0, 2.0, 3.0, 4.0)
 _TEMPERATURES = np.geomspace(0.5, 16.0, 21)
 
@@ -90,7 +91,8 @@ def calibrate(labeller: Labeller, trials: Sequence[Trial], corruption: Corruptio
     is chosen. The temperature then makes the confidences of all tracklets likeliest.
     """
     observed = []
-    for n in range(_CALIBRATION_CASES * len(trials)):
+    n_cases = min(_MOST_CASES, _CALIBRATION_CASES * len(trials))
+    for n in range(n_cases):
         case = make_case(trials[n % len(trials)], replace(corruption, seed=corruption.seed + n), None)
         observed.append(_observe(labeller, case))
     right = [sum(_points_right(o, offset) for o in observed) for offset in _OFFSETS]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 
@@ -118,12 +119,14 @@ class OutputColumn:
     pieces: tuple[tuple[int, int, int], ...]
 
 
-def output_columns(trial: Trial, labelling: Labelling, all_labels: bool = False) -> list[OutputColumn]:
+def output_columns(
+    trial: Trial, labelling: Labelling, all_labels: bool = False, keep_labels: bool = False
+) -> list[OutputColumn]:
     """The columns of the labelled file: every visible sample of `trial` stands in exactly one of them.
 
     Labels in marker-set order, tracklets of one label joined; labels that are absent are left out unless
     `all_labels`; then what has no label, one column for each source column that has any left, named
-    `*0, *1, ...`; then computed columns under their own names.
+    `*0, *1, ...`, or as it was if `keep_labels`; then computed columns under their own names.
 
     Raises `TrialError` if a label would stand twice in a frame.
     """
@@ -137,7 +140,10 @@ def output_columns(trial: Trial, labelling: Labelling, all_labels: bool = False)
         if pieces[k] or all_labels:
             _refuse_twice(trial, label, pieces[k])
             columns.append(OutputColumn(label, tuple(sorted(pieces[k], key=lambda p: p[1]))))
-    columns += [OutputColumn(f"*{n}", tuple(rest[c])) for n, c in enumerate(sorted(rest))]
+    number = count()
+    for c in sorted(rest):
+        own = keep_labels and not is_unlabelled(trial.labels[c])
+        columns.append(OutputColumn(trial.labels[c] if own else f"*{next(number)}", tuple(rest[c])))
     for c in sorted(trial.computed):
         name = trial.labels[c]
         columns.append(OutputColumn(name if not is_unlabelled(name) else f"computed_{c}", ((c, 0, trial.n_frames),)))
@@ -145,11 +151,11 @@ def output_columns(trial: Trial, labelling: Labelling, all_labels: bool = False)
 
 
 def _refuse_twice(trial: Trial, label: str, pieces: list[tuple[int, int, int]]) -> None:
-    count = np.zeros(trial.n_frames, np.int64)
+    times = np.zeros(trial.n_frames, np.int64)
     for column, start, stop in pieces:
-        count[start:stop] += trial.visible[start:stop, column]
-    if (count > 1).any():
-        raise TrialError(f"label {label} would stand twice in frame {trial.first_frame + int((count > 1).argmax())}")
+        times[start:stop] += trial.visible[start:stop, column]
+    if (times > 1).any():
+        raise TrialError(f"label {label} would stand twice in frame {trial.first_frame + int((times > 1).argmax())}")
 
 
 def apply(trial: Trial, columns: Sequence[OutputColumn]) -> Trial:

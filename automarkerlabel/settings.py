@@ -1,9 +1,25 @@
 """Everything about training that can be set, with its help; the command line makes an option of each field."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from math import isfinite
 from typing import Annotated
 
 from automarkerlabel.errors import InputError
+
+
+def _check(settings: object, least: Mapping[str, float]) -> None:
+    """Raise `InputError` unless fields have the type of their default and are finite and not below their `least`."""
+    for field in fields(settings):  # type: ignore[arg-type]
+        value, kind = getattr(settings, field.name), type(field.default)
+        right = isinstance(value, int | float if kind is float else kind) and isinstance(value, bool) == (kind is bool)
+        if not right or (isinstance(value, float) and not isfinite(value)):
+            raise InputError(f"{field.name}: expected a {_KINDS[kind]}, found {value!r}")
+        if field.name in least and value < least[field.name]:
+            raise InputError(f"{field.name}: expected {least[field.name]:g} or more, found {value}")
+
+
+_KINDS = {int: "whole number", float: "finite number", bool: "true or false", str: "word"}
 
 
 @dataclass(frozen=True)
@@ -15,8 +31,7 @@ class WindowConfig:
     n_neighbours: Annotated[int, "nearest other points that a window sees"] = 32
 
     def __post_init__(self) -> None:
-        if not (self.rate_hz > 0 and self.n_samples >= 1 and self.n_neighbours >= 1):
-            raise InputError(f"windows: expected numbers above 0, found {self}")
+        _check(self, {"rate_hz": 0.1, "n_samples": 1, "n_neighbours": 1})
 
     def step(self, file_rate_hz: float) -> float:
         """Frames of the file between two samples."""
@@ -37,11 +52,10 @@ class Augmentation:
     ghosts: Annotated[int, "greatest number of points that are no marker"] = 6
 
     def __post_init__(self) -> None:
+        _check(self, {f.name: 0 for f in fields(self)})
         for name in ("mirror", "hidden", "occluded", "cut"):
-            if not 0 <= getattr(self, name) <= 1:
+            if getattr(self, name) > 1:
                 raise InputError(f"{name}: expected a share from 0 to 1, found {getattr(self, name)}")
-        if min(self.scale, self.placement_mm, self.noise_mm, self.ghosts) < 0:
-            raise InputError(f"augmentation: expected nothing below 0, found {self}")
 
 
 NO_AUGMENTATION = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)
@@ -70,12 +84,11 @@ class TrainSettings:
     seed: Annotated[int, "of weights, scenes and dropout"] = 0
 
     def __post_init__(self) -> None:
+        positive = {"epochs": 1, "batch_size": 1}
+        _check(self, {f.name: 0 for f in fields(self) if type(f.default) is not str} | positive)
         for name, allowed in (("optimizer", ("adamw", "sgd")), ("schedule", ("cosine", "plateau"))):
             if getattr(self, name) not in allowed:
                 raise InputError(f"{name}: expected {' or '.join(allowed)}, found {getattr(self, name)!r}")
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}: expected at least 1, found {getattr(self, name)}")
         if not self.learning_rate > 0:
             raise InputError(f"learning_rate: expected more than 0, found {self.learning_rate}")
 

@@ -11,13 +11,13 @@ from automarkerlabel.errors import InputError, MarkerSetError, OutputError
 from automarkerlabel.evaluate import calibrate as fit_calibration
 from automarkerlabel.io.files import check_output
 from automarkerlabel.io.opensim import read_marker_set
-from automarkerlabel.labeller import Labeller
+from automarkerlabel.labeller import Labeller, find_model
 from automarkerlabel.markerset import MarkerSet, from_trials
 from automarkerlabel.models import make_config
 from automarkerlabel.settings import Augmentation, NetworkSettings, TrainSettings, WindowConfig
 from automarkerlabel.simulate.corrupt import Corruption
 from automarkerlabel.training import Task, Trainer
-from automarkerlabel.workflow import read_any_marker_set
+from automarkerlabel.workflow import read_any_marker_set, refuse_collisions
 
 if TYPE_CHECKING:
     from automarkerlabel.legacy.training import LegacySettings, LegacyTrainer
@@ -75,6 +75,11 @@ def _check_files(plan: Plan | LegacyPlan, state_name: str, sources: Sequence[Pat
             check_output(state, sources, plan.overwrite)
 
 
+def refuse_inputs(out: Path, inputs: Sequence[Path | None]) -> None:
+    """Raise `OutputError` if the model file would replace one of the files that it is made of."""
+    refuse_collisions([out], [x for x in inputs if x is not None])
+
+
 def check_legacy(plan: LegacyPlan) -> None:
     """Refuse early what would fail late. Raises `OutputError`, `InputError`."""
     from automarkerlabel.legacy.state import STATE
@@ -113,8 +118,7 @@ def prepare_legacy(plan: LegacyPlan, sources: Sequence[Source]) -> "LegacyTraine
 
 def _network(plan: Plan) -> dict[str, object]:
     changes = {k: v for k, v in asdict(plan.network).items() if v is not None}
-    preset = "paper" if plan.preset == "paper" else plan.preset
-    make_config(plan.model_type, preset, **changes)
+    make_config(plan.model_type, plan.preset, **changes)
     return changes
 
 
@@ -142,12 +146,14 @@ def prepare(
         plan.augmentation,
     )  # fmt: skip
     trainer = Trainer(task, plan.settings, plan.out, plan.device)
+    trainer.held_out = [s.path.name if val_by == "trial" else f"{s.subject}/{s.path.name}" for s in held_out]
+    trainer.ignored = [x for x in from_trials([s.trial for s in sources]).labels if x not in set(marker_set.labels)]
     if plan.resume:
         trainer.resume()
     else:
         trainer.forget()
     if plan.base is not None:
-        trainer.start_from(store.load(plan.base))
+        trainer.start_from(store.load(find_model(plan.base)))
     return trainer
 
 
@@ -176,6 +182,12 @@ def describe(trainer: Trainer) -> str:
     ]
     if trainer.back_off.part < trainer.settings.batch_size:
         lines.append(f"memory: steps are taken in parts of {trainer.back_off.part} windows")
+    if trainer.held_out:
+        lines.append(f"held out: {', '.join(trainer.held_out)}")
+    if trainer.fresh:
+        lines.append(f"not taken over, since the other model has none of this shape: {', '.join(trainer.fresh)}")
+    if trainer.ignored:
+        lines.append(f"labels of the trials that the marker set does not have: {', '.join(trainer.ignored)}")
     if task.augmentation.mirror and not trainer.sampler.mirrored:
         lines.append("left and right are not exchanged: the marker set does not mirror itself")
     return "\n".join(lines)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from automarkerlabel import checkpoint as store
 from automarkerlabel.dataset import Batch, SceneSampler
-from automarkerlabel.errors import ModelError, TrainingError
+from automarkerlabel.errors import InputError, ModelError, TrainingError
 from automarkerlabel.features import encode, feature_scale, n_inputs
 from automarkerlabel.io.files import atomic
 from automarkerlabel.markerset import MarkerSet
@@ -89,6 +89,8 @@ class Trainer:
         self.optimizer = self._make_optimizer()
         per_window = bytes_per_window(self.model, task.windows.n_samples, n_features)
         fits = windows_that_fit(settings.batch_size, per_window, free_bytes(self.device))
+        if settings.batch_size < 2 and any(isinstance(m, nn.BatchNorm1d) for m in self.model.modules()):
+            raise InputError("batch_size: expected at least 2 for a model with batch norm, found 1")
         normalises = any(isinstance(m, nn.BatchNorm1d) for m in self.model.modules())
         self.back_off = BackOff(settings.batch_size, fits, least=2 if normalises else 1)
         self.steps_per_epoch = max(1, round(self.epoch_windows / settings.batch_size))
@@ -100,6 +102,10 @@ class Trainer:
         self.bad_in_a_row = 0
         self.seconds = 0.0
         self.threads = 0
+        # For the person who watches: trials held out, labels that are not learnt, tensors not taken from `start_from`.
+        self.held_out: list[str] = []
+        self.ignored: list[str] = []
+        self.fresh: list[str] = []
 
     @property
     def epoch_windows(self) -> int:
@@ -315,8 +321,12 @@ class Trainer:
         path = self.run_dir / "state.pt"
         if not path.is_file():
             raise ModelError(f"{path}: expected the state of an earlier run, found none; train without --resume")
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        theirs, ours = json.loads(state["task"]), json.loads(json.dumps(self._fingerprint()))
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            theirs = json.loads(state["task"])
+        except Exception as error:  # torch raises what its unpickler and the archive happen to raise
+            raise ModelError(f"{path}: expected the state of a training run, found a damaged file") from error
+        ours = json.loads(json.dumps(self._fingerprint()))
         for name in ours:
             if theirs.get(name) != ours[name] and name != "epochs":
                 raise ModelError(f"{path}: expected a run with {name} {ours[name]}, found {theirs.get(name)}")
@@ -326,10 +336,10 @@ class Trainer:
         for name, value in json.loads(state["numbers"]).items():
             setattr(self, name, value)
 
-    def start_from(self, base: store.Checkpoint) -> list[str]:
+    def start_from(self, base: store.Checkpoint) -> None:
         """Take the weights of another model where names and shapes agree; the labels' own rows by label.
 
-        Returns the names of tensors that stay fresh. Raises `ModelError` for another model type or windows.
+        `fresh` then names the tensors that found nothing to take. Raises `ModelError` for another type or windows.
         """
         if base.model_type != self.task.model_type:
             raise ModelError(f"--from: expected a {self.task.model_type} model, found a {base.model_type} model")
@@ -351,7 +361,7 @@ class Trainer:
             else:
                 fresh.append(name)
         self.scale = np.array(base.scale, np.float32)
-        return fresh
+        self.fresh = fresh
 
     def _fingerprint(self) -> dict[str, Any]:
         return {

@@ -13,7 +13,7 @@ from automarkerlabel import io
 from automarkerlabel.decide.assign import keep_confident
 from automarkerlabel.errors import InputError, ModelError, OutputError
 from automarkerlabel.io.attention_h5 import write_attention
-from automarkerlabel.io.files import atomic, check_input, check_output
+from automarkerlabel.io.files import atomic, check_input, check_output, same_file
 from automarkerlabel.io.opensim import read_marker_set
 from automarkerlabel.labeller import Labeller, find_model
 from automarkerlabel.markerset import MarkerSet, from_trials
@@ -79,20 +79,20 @@ class LabelSummary:
         return asdict(self)
 
 
-def label_file(labeller: Labeller, source: Path, out: Path | None, options: LabelOptions) -> LabelSummary:
+def label_file(labeller: Labeller, source: Path, output: Path, options: LabelOptions) -> LabelSummary:
     """Label one file into another. The output keeps every point; only names and columns change.
 
     Raises what reading, labelling and writing raise.
     """
     check_input(source)
-    output = out if out is not None else source.with_name(f"{source.stem}_labelled{source.suffix}")
     if not options.dry_run:
         check_output(output, [source], options.overwrite, io.FORMATS)
     trial = io.read(source, options.units, options.up, options.exclude)
+    trial.require_points(str(source))
     labelling = keep_confident(labeller.label(trial, options.keep_labels, options.heading_deg), options.min_confidence)
     notes: tuple[str, ...] = ()
     if not options.dry_run:
-        columns = output_columns(trial, labelling, options.all_labels)
+        columns = output_columns(trial, labelling, options.all_labels, options.keep_labels)
         notes = tuple(io.write_labelled(source, output, trial, columns, options.overwrite, options.verify))
     return summarise(source, None if options.dry_run else output, trial, labelling, notes)
 
@@ -150,22 +150,31 @@ def _doubts_about(labelling: Labelling, n_found: int) -> tuple[str, ...]:
     return tuple(doubts)
 
 
-def outputs_for(sources: Sequence[Path], out: Path | None) -> list[Path | None]:
+def outputs_for(sources: Sequence[Path], out: Path | None, suffix: str = "") -> list[Path]:
     """Where each source goes: `out` itself for one, inside the folder `out` for many; None: beside the source.
 
-    Raises `OutputError` where two would meet or a folder is needed.
+    `suffix` other than "" names attention files rather than labelled trials.
+    Raises `OutputError` where a folder is needed.
     """
+    names = [f"{s.stem}_attention{suffix}" if suffix else f"{s.stem}_labelled{s.suffix}" for s in sources]
     if out is None:
-        return [None] * len(sources)
+        return [s.with_name(name) for s, name in zip(sources, names, strict=True)]
     if len(sources) == 1 and not out.is_dir():
         return [out]
     if not out.is_dir():
-        raise OutputError(f"-o {out}: expected a folder that is there for {len(sources)} trials, found none; make it")
-    targets = [out / f"{s.stem}_labelled{s.suffix}" for s in sources]
-    twice = sorted({t.name for t in targets if targets.count(t) > 1})
+        raise OutputError(f"{out}: expected a folder that is there for {len(sources)} trials, found none; make it")
+    return [out / name for name in names]
+
+
+def refuse_collisions(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
+    """Raise `OutputError` if an output is an input of the same command, by whatever name, or if two are one file."""
+    for output in outputs:
+        if any(same_file(output, x) for x in inputs):
+            raise OutputError(f"{output}: expected an output beside the inputs, found one of them; name another")
+    real = [x.resolve() for x in outputs]
+    twice = sorted({x.name for x in real if real.count(x) > 1})
     if twice:
-        raise OutputError(f"-o {out}: expected distinct names, found several trials that become {', '.join(twice)}")
-    return list(targets)
+        raise OutputError(f"expected a name for each output, found several that are {', '.join(twice)}")
 
 
 def dump_attention(labeller: Labeller, source: Path, path: Path, options: LabelOptions) -> None:
@@ -190,16 +199,16 @@ def write_csv_rows(
         rows = csv.writer(file)
         rows.writerow(
             ["trial", "output", "frames", "rate_hz", "columns", "tracklets", "found", "missing", "doubtful",
-             "unlabelled_tracklets", "labelled_share", "mean_confidence", "error"]
+             "unlabelled_tracklets", "labelled_share", "mean_confidence", "notes", "error"]
         )  # fmt: skip
         for s in summaries:
             rows.writerow(
                 [s.trial, s.output or "", s.n_frames, s.rate_hz, s.n_columns, s.n_tracklets, len(s.found),
                  " ".join(s.missing), len(s.doubtful), s.unlabelled_tracklets, f"{s.labelled_share:.4f}",
-                 f"{s.mean_confidence:.4f}", ""]
+                 f"{s.mean_confidence:.4f}", "; ".join(s.notes), ""]
             )  # fmt: skip
         for trial, error in failures:
-            rows.writerow([trial, *[""] * 11, error])
+            rows.writerow([trial, *[""] * 12, error])
 
 
 def read_any_marker_set(path: Path) -> MarkerSet:

@@ -109,7 +109,7 @@ def test_doubtful_labels_are_taken_away():
 def test_what_is_held_fixed_stays_and_its_label_is_not_given_again():
     scores = scores_of([[0.9, 0.05, 0.05], [0.9, 0.06, 0.04]])
     tracklets = [Tracklet(0, 0, 10), Tracklet(1, 0, 10)]
-    labelling = decide.decide(scores, tracklets, np.ones((10, 2), bool), fixed=np.array([-1, 0]))
+    labelling = decide.decide(scores, tracklets, np.ones((10, 2), bool), fixed=np.array([decide.FREE, 0]))
     assert labelling.label_of(1) == "L0"
     assert labelling.confidence[1] == 1
     assert labelling.label_of(0) != "L0"

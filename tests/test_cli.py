@@ -284,3 +284,86 @@ def test_the_module_and_the_shim_are_the_command():
         done = subprocess.run([sys.executable, *command, "--version"], capture_output=True, text=True)
         assert done.returncode == 0
         assert done.stdout.startswith("automarkerlabel ")
+
+
+def test_an_output_never_replaces_an_input_or_another_output(lab, tmp_path, capsys):
+    model, source = str(lab / "m.ckpt"), tmp_path / "a.c3d"
+    source.write_bytes((lab / "unlabelled.c3d").read_bytes())
+    labelled = tmp_path / "a_labelled.c3d"
+    labelled.write_bytes(source.read_bytes())
+    before = {p: p.read_bytes() for p in (source, labelled)}
+    base = ["label", str(source), "--model", model, "--overwrite"]
+    for more in (
+        ["-o", str(tmp_path / "x.c3d"), "--csv", str(source)],
+        ["--csv", str(labelled)],
+        ["--dump-attention", str(labelled)],
+        [str(labelled)],  # a second input that is the first one's output
+    ):
+        assert run([*base, *more]) == 2, more
+        assert {p: p.read_bytes() for p in (source, labelled)} == before
+    assert run(["train", str(tmp_path), "-o", str(source), "--overwrite"]) == 2
+    assert source.read_bytes() == before[source]
+
+
+def test_keep_labels_keeps_every_name_that_is_there(lab, tmp_path, capsys):
+    truth = figure_trial(seed=7)
+    names = ["HEAD", "BALL", "*0", "*1", "*2", "*3", "*4", "*5"]
+    source, out = tmp_path / "part.c3d", tmp_path / "out.c3d"
+    io.write(source, Trial(truth.positions, names, truth.rate_hz))
+    assert run(["label", str(source), "--model", str(lab / "m.ckpt"), "-o", str(out), "--keep-labels"]) == 0
+    result = io.read(out)
+    for name, column in (("HEAD", 0), ("BALL", 1)):
+        np.testing.assert_array_equal(result.positions[:, result.labels.index(name)], truth.positions[:, column])
+
+
+def test_one_trial_that_fails_unexpectedly_does_not_end_a_batch(lab, tmp_path, capsys, monkeypatch):
+    from automarkerlabel.labeller import Labeller
+
+    label, calls = Labeller.label, []
+
+    def fails_once(self, *arguments):
+        calls.append(1)
+        if len(calls) == 1:
+            raise MemoryError("no room")
+        return label(self, *arguments)
+
+    monkeypatch.setattr(Labeller, "label", fails_once)
+    trials = [str(lab / "unlabelled.c3d"), str(lab / "train" / "t0.c3d")]
+    command = ["label", *trials, "--model", str(lab / "m.ckpt"), "-o", str(tmp_path), "--csv", str(tmp_path / "r.csv")]
+    assert run(command) == 3
+    rows = list(csv.DictReader((tmp_path / "r.csv").read_text().splitlines()))
+    assert [bool(r["error"]) for r in rows] == [False, True]
+
+
+def test_a_csv_that_cannot_be_written_is_said_before_the_work(lab, tmp_path, capsys):
+    command = ["label", str(lab / "unlabelled.c3d"), "--model", str(lab / "m.ckpt"), "-o", str(tmp_path / "x.c3d")]
+    assert run([*command, "--csv", str(tmp_path / "gone" / "r.csv")]) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--noise-mm", "nan"], ["--seed", "-1"], ["--clip", "-1"], ["--epoch-windows", "-5"], ["--mirror", "1.5"],
+        ["--preset", "paper", "--batch-size", "1"], ["--rate-hz", "0"], ["--learning-rate", "inf"],
+    ],
+)  # fmt: skip
+def test_settings_that_make_no_sense(lab, tmp_path, capsys, options):
+    assert run(["train", str(lab / "train"), "-o", str(tmp_path / "m.ckpt"), *options]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("line", ['epochs = "three"', "epochs = 1.5", 'mixed_precision = "no"', "seed = true"])
+def test_settings_of_another_type_in_a_file(lab, tmp_path, capsys, line):
+    (tmp_path / "c.toml").write_text(line)
+    command = ["train", str(lab / "train"), "-o", str(tmp_path / "m.ckpt"), "--config", str(tmp_path / "c.toml")]
+    assert run(command) == 2
+    assert "expected a" in capsys.readouterr().err
+
+
+def test_a_damaged_state_is_one_line(lab, tmp_path, capsys):
+    out = tmp_path / "m.ckpt"
+    (tmp_path / "m.ckpt.run").mkdir()
+    (tmp_path / "m.ckpt.run" / "state.pt").write_bytes(b"damaged")
+    assert run(["train", str(lab / "train"), "-o", str(out), "--resume", *SMALL]) == 2
+    assert "damaged" in capsys.readouterr().err

@@ -9,6 +9,9 @@ from automarkerlabel import console
 from automarkerlabel.commands.common import AsJson, Device, Exclude, Overwrite, Trials, Units, Up
 from automarkerlabel.errors import AutoMarkerLabelError, InputError
 
+# In a batch these fail one trial, not all: ours, and what libraries raise on a machine in need or a file gone mad.
+_FAILURES = (AutoMarkerLabelError, MemoryError, OSError, RuntimeError, ValueError)
+
 
 def label(
     trials: Trials,
@@ -20,7 +23,9 @@ def label(
         float, typer.Option(help="degrees that turn the person to face +x; only the predecessor's models need it")
     ] = 0.0,
     min_confidence: Annotated[float, typer.Option(help="leave labels below this confidence away")] = 0.5,
-    keep_labels: Annotated[bool, typer.Option("--keep-labels", help="hold names fixed that are there")] = False,
+    keep_labels: Annotated[
+        bool, typer.Option("--keep-labels", help="hold names fixed that are there, also unknown ones")
+    ] = False,
     all_labels: Annotated[bool, typer.Option("--all-labels", help="add empty columns for absent labels")] = False,
     dump_attention: Annotated[
         Path | None, typer.Option(help="write attention weights (.h5; a folder for many trials)")
@@ -37,6 +42,7 @@ def label(
 ) -> None:
     """Label trials: the same files, with the right name on every trajectory."""
     from automarkerlabel import workflow as work
+    from automarkerlabel.io.files import check_output
     from automarkerlabel.labeller import as_device
 
     options = work.LabelOptions(
@@ -48,31 +54,38 @@ def label(
             " the sample trials go with --model sample"
         )
     outputs = work.outputs_for(trials, out)
-    if dump_attention is not None and len(trials) > 1 and not dump_attention.is_dir():
-        raise InputError(f"--dump-attention {dump_attention}: expected a folder for {len(trials)} trials; make it")
+    attention = work.outputs_for(trials, dump_attention, ".h5") if dump_attention is not None else []
+    tables = [csv] if csv is not None else []
+    if not dry_run:
+        work.refuse_collisions([*outputs, *attention, *tables], [*trials, Path(model)])
+    for table in tables:
+        check_output(table, overwrite=overwrite)
     labeller = work.load_labeller(model, training_values, marker_set, as_device(device))
-    if dump_attention is not None:
+    if attention:
         labeller.require_attention()
-    summaries, failures = [], []
-    with console.progress("labelling", len(trials), as_json) as bar:
-        for source, output in zip(trials, outputs, strict=True):
-            try:
-                summary = work.label_file(labeller, source, output, options)
-                if dump_attention is not None and not dry_run:
-                    many = dump_attention.is_dir()
-                    target = dump_attention / f"{source.stem}_attention.h5" if many else dump_attention
-                    work.dump_attention(labeller, source, target, options)
-                summaries.append(summary)
-                if not as_json:
-                    _print(summary, brief=len(trials) > 1)
-            except AutoMarkerLabelError as error:
-                if len(trials) == 1:
-                    raise
-                failures.append((str(source), str(error)))
-                console.say(f"aml: {error}")
-            console.advance(bar)
-    if csv is not None:
-        work.write_csv_rows(csv, summaries, failures, overwrite)
+    summaries: list[work.LabelSummary] = []
+    failures: list[tuple[str, str]] = []
+    try:
+        with console.progress("labelling", len(trials), as_json) as bar:
+            for n, source in enumerate(trials):
+                try:
+                    summary = work.label_file(labeller, source, outputs[n], options)
+                    if attention and not dry_run:
+                        work.dump_attention(labeller, source, attention[n], options)
+                except _FAILURES as error:
+                    if len(trials) == 1:
+                        raise
+                    known = isinstance(error, AutoMarkerLabelError)
+                    failures.append((str(source), str(error) if known else f"unexpected {error!r}"))
+                    console.say(f"aml: {failures[-1][1]}")
+                else:
+                    summaries.append(summary)
+                    if not as_json:
+                        _print(summary, brief=len(trials) > 1)
+                console.advance(bar)
+    finally:
+        if csv is not None:  # also for what was done before Ctrl-C
+            work.write_csv_rows(csv, summaries, failures, overwrite)
     if as_json:
         found = [s.to_dict() for s in summaries]
         errors = [{"trial": t, "error": e} for t, e in failures]
@@ -86,12 +99,12 @@ def _print(summary: "work.LabelSummary", brief: bool) -> None:  # type: ignore[n
     share = f"{100 * summary.labelled_share:.1f} % of the points"
     found = f"{len(summary.found)} of {summary.n_labels} labels found, on {share}"
     where = summary.output or "nothing written (--dry-run)"
+    for note in summary.notes:
+        console.say(f"note: {Path(summary.trial).name}: {note}")
     if brief:
         doubts = f", {len(summary.doubtful)} doubtful" if summary.doubtful else ""
         console.results.print(f"{Path(summary.trial).name}: {found}{doubts} -> {where}", markup=False)
         return
-    for note in summary.notes:
-        console.say(f"note: {note}")
     console.results.print(f"{summary.trial}: {found}; mean confidence {summary.mean_confidence:.3f}", markup=False)
     console.results.print(
         f"{summary.n_tracklets} tracklets, {summary.unlabelled_tracklets} left without a label", markup=False

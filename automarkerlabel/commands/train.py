@@ -1,6 +1,8 @@
 """`aml train`."""
 
 import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,6 +74,7 @@ def train(
 
     def read(places: list[Path]) -> list[collect.Source]:
         paths = collect.find_trials(places)
+        teach.refuse_inputs(out, [*paths, config, marker_set, training_values, base])
         with console.progress("reading", len(paths), as_json) as bar:
             return collect.read_labelled(paths, units, up, exclude, lambda *_: console.advance(bar))
 
@@ -103,7 +106,10 @@ def train(
     sources = read(data)
     trainer = teach.prepare(plan, sources, read(val) if val else None, val_share, val_by, marker_set)
     last = _run(trainer, teach.describe(trainer), out, as_json)
-    stored = teach.calibrate(trainer)
+    if not as_json:
+        console.say("calibrating on broken copies of the validation trials")
+    with _telling_how_to_go_on(trainer, out):
+        stored = teach.calibrate(trainer)
     result = {
         "model": str(out),
         "temperature": stored.temperature,
@@ -146,15 +152,21 @@ def _run(trainer: "Trainer | LegacyTrainer", about: str, out: Path, quiet: bool)
     if not quiet:
         console.say(about)
     last: dict[str, Any] = {}
+    with _telling_how_to_go_on(trainer, out), console.live_epochs(quiet) as show:
+        for epoch in trainer.epochs(show.step):
+            last = asdict(epoch)
+            show.epoch(last)
+    return last
+
+
+@contextmanager
+def _telling_how_to_go_on(trainer: "Trainer | LegacyTrainer", out: Path) -> Iterator[None]:
+    """On Ctrl-C say what is saved and what to do."""
     try:
-        with console.live_epochs(quiet) as show:
-            for epoch in trainer.epochs(show.step):
-                last = asdict(epoch)
-                show.epoch(last)
+        yield
     except KeyboardInterrupt:
         console.say(
             f"stopped; {trainer.epoch} finished epochs are saved. Go on with the same command and --resume (no --from)"
-            + (f"; the best model so far is {out}" if out.exists() else "")
+            + (f"; the best model so far, not yet calibrated, is {out}" if out.exists() else "")
         )
         raise
-    return last

@@ -12,13 +12,14 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
 from automarkerlabel.errors import ProcessingError
-from automarkerlabel.markerset import labelled_columns
+from automarkerlabel.markerset import is_unlabelled, labelled_columns
 from automarkerlabel.scores import Labelling, LabelScores
 from automarkerlabel.tracklets import Tracklet
 from automarkerlabel.trial import BoolArray, FloatArray, IntArray, Trial
 
 MAX_WINDOWS = 10  # windows of one tracklet that count as independent evidence
 TIME_LIMIT_S = 60.0
+FREE = -2  # a tracklet whose label is not held
 
 
 def evidence(scores: LabelScores, max_windows: int = MAX_WINDOWS) -> npt.NDArray[np.float64]:
@@ -109,18 +110,19 @@ def decide(
 
     sets         `(n_sets, n_tracklets)`: see `tracklets.meeting_sets`.
     temperature  divides the evidence before it becomes a confidence; fitted on validation trials.
-    fixed        int `(n_tracklets,)`: labels that are held, -1 where the scores decide.
+    fixed        int `(n_tracklets,)`: labels that are held, -1 for none, `FREE` where the scores decide.
     """
     gain = evidence(scores)
     if fixed is None:
         assigned, gap = assign(gain, sets)
     else:
-        free = np.where((fixed >= 0)[:, None] | taken_beside(sets, fixed, gain.shape[1]), -np.inf, gain)
+        held = fixed != FREE
+        free = np.where(held[:, None] | taken_beside(sets, fixed, gain.shape[1]), -np.inf, gain)
         assigned, gap = assign(free, sets)
-        assigned = np.where(fixed >= 0, fixed, assigned)
+        assigned = np.where(held, fixed, assigned)
     confidence, second = confidences(gain, assigned, sets, temperature)
     if fixed is not None:
-        confidence[fixed >= 0] = 1.0
+        confidence[held] = 1.0
     return Labelling(scores.labels, tracklets, assigned, confidence, second, gap=gap)
 
 
@@ -137,13 +139,14 @@ def taken_beside(sets: BoolArray, assigned: IntArray, n_labels: int) -> BoolArra
 
 
 def hold_fixed(trial: Trial, tracklets: Sequence[Tracklet], labels: Sequence[str]) -> IntArray:
-    """`(n_tracklets,)`: the label that a tracklet's column has already, -1 where it has none of `labels`.
+    """`(n_tracklets,)`: the label that a tracklet's column has already, `FREE` where the scores decide.
 
-    Of several columns with one name the first counts.
+    A column with a name that is none of `labels`, or that another column has before it, is held without a label (-1).
     """
     index = {x: i for i, x in enumerate(labels)}
     of_column = {column: index[label] for label, column in labelled_columns(trial) if label in index}
-    return np.array([of_column.get(t.column, -1) for t in tracklets], np.int64)
+    unnamed = {c for c in trial.marker_columns if is_unlabelled(trial.labels[c])}
+    return np.array([of_column.get(t.column, FREE if t.column in unnamed else -1) for t in tracklets], np.int64)
 
 
 def confidences(

@@ -57,7 +57,7 @@ def check_output(
         raise OutputError(f"{path}: the folder {path.parent} does not exist; create it first")
     if not os.path.lexists(path):
         return
-    if any(_same_file(path, source) for source in sources):
+    if any(same_file(path, source) for source in sources):
         raise OutputError(f"{path}: the output would replace its own input; choose another name")
     if not overwrite:
         raise OutputError(f"{path}: exists already; choose another name or use --overwrite")
@@ -110,7 +110,7 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _same_file(a: Path, b: Path) -> bool:
+def same_file(a: Path, b: Path) -> bool:
     try:
         return a.samefile(b)
     except OSError:
