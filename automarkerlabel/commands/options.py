@@ -24,8 +24,9 @@ def add_field_options(*classes: type) -> Callable[[Callable[..., None]], Callabl
         added = []
         for cls in classes:
             hints = get_type_hints(cls, include_extras=True)
+            panel = (cls.__doc__ or cls.__name__).partition(".")[0].partition(";")[0]
             for field in fields(cls):
-                added.append(_option(field, hints[field.name], cls.__name__))
+                added.append(_option(field, hints[field.name], panel))
         command.__signature__ = signature.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
         command.__annotations__ |= {p.name: p.annotation for p in added}
         return command
@@ -35,7 +36,7 @@ def add_field_options(*classes: type) -> Callable[[Callable[..., None]], Callabl
 
 def _option(field: "Field[Any]", hint: Any, panel: str) -> inspect.Parameter:
     kind, text = get_args(hint)
-    default = "" if field.default is MISSING else f" (default: {field.default}, or the preset's)"
+    default = "" if field.default in (MISSING, None) else f" (light: {field.default})"
     option = typer.Option(help=text + default, show_default=False, rich_help_panel=panel)
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
