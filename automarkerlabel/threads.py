@@ -37,3 +37,12 @@ def choose_for_training(step: Callable[[], object]) -> int:
     chosen = most if seconds[most] < 0.75 * seconds[1] else 1
     torch.set_num_threads(chosen)
     return chosen
+
+
+def keep_or_choose(chosen: int, choose: Callable[[], int]) -> int:
+    """Set the count that a run chose before, or choose one (`chosen` is 0). A resumed run keeps it, since sums in
+    another order would not be the unbroken run's."""
+    if not chosen:
+        return choose()
+    torch.set_num_threads(chosen)
+    return chosen

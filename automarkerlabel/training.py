@@ -22,7 +22,7 @@ from automarkerlabel.markerset import MarkerSet
 from automarkerlabel.memory import BackOff, bytes_per_window, free_bytes, windows_that_fit
 from automarkerlabel.models import Config, build, config_dict
 from automarkerlabel.settings import Augmentation, TrainSettings, WindowConfig
-from automarkerlabel.threads import choose_for_training
+from automarkerlabel.threads import choose_for_training, keep_or_choose
 from automarkerlabel.trial import Trial
 
 _BAD_STEPS_IN_A_ROW = 10
@@ -62,6 +62,21 @@ class Epoch:
 
 
 Step = Callable[[int, int, float], None]
+
+
+def log_epoch(run_dir: Path, report: Epoch) -> None:
+    """Add an epoch's figures to the run's log, one line of JSON."""
+    with (run_dir / "log.jsonl").open("a", encoding="utf-8") as log:
+        log.write(json.dumps(asdict(report)) + "\n")
+
+
+def refuse_divergence(bad_in_a_row: int, learning_rate: float) -> None:
+    """Raise `TrainingError` once too many steps in a row had a loss that is no number."""
+    if bad_in_a_row >= _BAD_STEPS_IN_A_ROW:
+        raise TrainingError(
+            f"expected finite losses, found {bad_in_a_row} in a row that are not;"
+            f" use a lower --learning-rate (now {learning_rate:g}) or a smaller --clip"
+        )
 
 
 class Trainer:
@@ -124,18 +139,13 @@ class Trainer:
         """
         self.run_dir.mkdir(parents=True, exist_ok=True)
         if self.device.type == "cpu":
-            # A resumed run keeps the count, since sums in another order would not be the unbroken run's.
-            if self.threads:
-                torch.set_num_threads(self.threads)
-            else:
-                self.threads = self._choose_threads()
+            self.threads = keep_or_choose(self.threads, self._choose_threads)
         while self.epoch < self.settings.epochs and not self._stopped():
             report = self._one_epoch(on_step)
             if report.best:
                 self.save_model(report)
             self.save_state()
-            with (self.run_dir / "log.jsonl").open("a", encoding="utf-8") as log:
-                log.write(json.dumps(asdict(report)) + "\n")
+            log_epoch(self.run_dir, report)
             yield report
 
     def _choose_threads(self) -> int:
@@ -172,11 +182,7 @@ class Trainer:
                 losses.append(loss)
             else:
                 bad, self.bad_in_a_row = bad + 1, self.bad_in_a_row + 1
-                if self.bad_in_a_row >= _BAD_STEPS_IN_A_ROW:
-                    raise TrainingError(
-                        f"expected finite losses, found {self.bad_in_a_row} in a row that are not;"
-                        f" use a lower --learning-rate (now {self.settings.learning_rate:g}) or a smaller --clip"
-                    )
+                refuse_divergence(self.bad_in_a_row, self.settings.learning_rate)
             right, seen = right + correct, seen + len(batch)
             if on_step:
                 on_step(step + 1, self.steps_per_epoch, loss)

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from automarkerlabel import checkpoint as store
 from automarkerlabel.collect import Source
-from automarkerlabel.errors import InputError, ModelError, TrainingError
+from automarkerlabel.errors import InputError, ModelError
 from automarkerlabel.io.files import atomic
 from automarkerlabel.legacy import state as legacy_state
 from automarkerlabel.legacy.model import LegacyParts, is_training_checkpoint
@@ -30,11 +30,10 @@ from automarkerlabel.legacy.state import STATE, TrainingState, run_dir, saved_st
 from automarkerlabel.legacy.windows import TrainingWindows, facing_pairs
 from automarkerlabel.memory import BackOff, bytes_per_window, free_bytes, windows_that_fit
 from automarkerlabel.models.legacy_lstm import LegacyLstm, LegacyLstmConfig
-from automarkerlabel.threads import choose_for_training
-from automarkerlabel.training import Epoch
+from automarkerlabel.threads import choose_for_training, keep_or_choose
+from automarkerlabel.training import Epoch, log_epoch, refuse_divergence
 
 LEARNING_RATE, MOMENTUM = 0.078, 0.65
-_BAD_STEPS_IN_A_ROW = 10
 _MEASURED_FRAMES = 12
 
 Step = Callable[[int, int, float], None]
@@ -138,17 +137,12 @@ class LegacyTrainer:
         """
         self.run_dir.mkdir(parents=True, exist_ok=True)
         if self.device.type == "cpu":
-            # A resumed run keeps the count, since sums in another order would not be the unbroken run's.
-            if self.threads:
-                torch.set_num_threads(self.threads)
-            else:
-                self.threads = self._choose_threads()
+            self.threads = keep_or_choose(self.threads, self._choose_threads)
         while self.epoch < self.settings.epochs:
             report = self._one_epoch(on_step)
             self.save_model(report)
             self.save_state()
-            with (self.run_dir / "log.jsonl").open("a", encoding="utf-8") as log:
-                log.write(json.dumps(asdict(report)) + "\n")
+            log_epoch(self.run_dir, report)
             yield report
 
     def _choose_threads(self) -> int:
@@ -180,7 +174,7 @@ class LegacyTrainer:
                 losses.append(loss)
             else:
                 bad, self.bad_in_a_row = bad + 1, self.bad_in_a_row + 1
-                self._refuse_divergence()
+                refuse_divergence(self.bad_in_a_row, self.learning_rate)
             right, seen = right + correct, seen + len(labels)
             if on_step:
                 on_step(step + 1, self.steps_per_epoch, loss)
@@ -204,13 +198,6 @@ class LegacyTrainer:
         return iter(
             DataLoader(rows, self.settings.batch_size, shuffle=True, collate_fn=self.windows.batch)  # type: ignore[arg-type]
         )
-
-    def _refuse_divergence(self) -> None:
-        if self.bad_in_a_row >= _BAD_STEPS_IN_A_ROW:
-            raise TrainingError(
-                f"expected finite losses, found {self.bad_in_a_row} in a row that are not;"
-                f" use a lower --learning-rate (now {self.learning_rate:g}) or a smaller --clip"
-            )
 
     def _step(self, inputs: Tensor, lengths: Tensor, labels: Tensor) -> tuple[float, int]:
         """One optimiser step on a batch, in parts that fit; (mean loss, windows that were right). A batch whose loss
