@@ -7,7 +7,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from automarkerlabel import __version__, console
-from automarkerlabel.commands import evaluation, files, label, train
+from automarkerlabel.commands import evaluation, files, label, marker_sets, simulate, train
 from automarkerlabel.errors import AutoMarkerLabelError
 
 app = typer.Typer(
@@ -20,10 +20,12 @@ app = typer.Typer(
 )
 app.command("label")(label.label)
 app.command("train")(train.train)
+app.command("simulate")(simulate.simulate)
 app.command("eval")(evaluation.evaluate)
 app.command("export")(files.export)
 app.command("info")(files.info)
 app.add_typer(files.models, name="models")
+app.add_typer(marker_sets.app, name="marker-sets")
 app.command("test-models")(evaluation.test_models)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from automarkerlabel.decide.assign import assign, confidences, evidence, keep_co
 from automarkerlabel.errors import InputError, ProcessingError
 from automarkerlabel.labeller import Labeller
 from automarkerlabel.metrics import Figures, compare, given_labels
-from automarkerlabel.scores import LabelScores
+from automarkerlabel.scores import Labelling, LabelScores
 from automarkerlabel.simulate.corrupt import SOMA_SETTINGS, Case, Corruption, make_case, make_soma_case
 from automarkerlabel.trial import BoolArray, IntArray, Trial
 
@@ -23,6 +23,12 @@ _MOST_CASES = 12  # of all
 _SOON_S = 3.0
 _OFFSETS = (0.0, 1.0, 2.0, 3.0, 4.0)
 _TEMPERATURES = np.geomspace(0.5, 16.0, 21)
+
+
+class Labels(Protocol):
+    """What labels a trial: a model of trajectories, or any other way."""
+
+    def label(self, trial: Trial) -> Labelling: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +51,7 @@ def cases(trial: Trial, protocol: str, corruption: Corruption, labels: Sequence[
 
 
 def evaluate(
-    models: Sequence[tuple[str, Labeller]],
+    models: Sequence[tuple[str, Labels]],
     sources: Sequence[Source],
     corruption: Corruption,
     protocol: str = "own",
@@ -66,7 +72,7 @@ def evaluate(
     return results
 
 
-def score_case(labeller: Labeller, case: Case, min_confidence: float = 0.0) -> Figures:
+def score_case(labeller: Labels, case: Case, min_confidence: float = 0.0) -> Figures:
     """Label a case and compare it with its truth."""
     labelling = keep_confident(labeller.label(case.trial), min_confidence)
     return compare(case, *given_labels(case.trial, labelling, case.labels))

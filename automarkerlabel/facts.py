@@ -9,7 +9,9 @@ from automarkerlabel.errors import FileFormatError
 from automarkerlabel.io.files import check_input
 from automarkerlabel.io.opensim import read_marker_set
 from automarkerlabel.labeller import facts as model_facts
+from automarkerlabel.loading import matcher_facts
 from automarkerlabel.markerset import MarkerSet
+from automarkerlabel.matching.store import is_matcher
 
 
 def file_facts(
@@ -24,6 +26,8 @@ def file_facts(
         return {"file": str(path), "kind": "marker set", **marker_set_facts(read_marker_set(path))}
     if store.is_checkpoint(path):
         return {"file": str(path), "kind": "model", **model_facts(store.load(path))}
+    if is_matcher(path):
+        return {"file": str(path), "kind": "model", **matcher_facts(path)}
     raise FileFormatError(
         f"{path}: expected a trial ({', '.join(io.FORMATS)}), a marker set (.xml, .osim) or a model, found none;"
         " a checkpoint of the predecessor becomes a model by `aml models convert`"

@@ -15,10 +15,18 @@ from automarkerlabel.errors import AutoMarkerLabelError
 from automarkerlabel.features import n_inputs
 from automarkerlabel.labeller import load_model
 from automarkerlabel.markerset import MarkerSet
+from automarkerlabel.matching.store import load_matcher, save_matcher
 from automarkerlabel.models import MODELS, build, config_dict, make_config
+from automarkerlabel.models.matcher import Matcher, MatcherConfig
+from automarkerlabel.models.matcher_batch import MIDDLE
+from automarkerlabel.models.matcher_loss import loss as matcher_loss
 from automarkerlabel.settings import WindowConfig
+from automarkerlabel.simulate.samples import MatchSampler, SampleSettings
 
+_MATCHER = "matcher"
 _STEPS = 200
+_MATCHER_STEPS = 120
+_LEARNT = 0.95
 _N_WINDOWS = 24
 
 
@@ -37,14 +45,14 @@ class Check:
 
 def names() -> list[str]:
     """The architectures in the order in which they are checked."""
-    return list(MODELS)
+    return [*MODELS, _MATCHER]
 
 
 def check(name: str, device: str = "cpu") -> Check:
     """Check one architecture; whatever goes wrong is told in the result."""
     started = time.perf_counter()
     try:
-        detail = _problem(name, torch.device(device))
+        detail = _matcher_problem(device) if name == _MATCHER else _problem(name, torch.device(device))
     except (AutoMarkerLabelError, RuntimeError, ValueError) as error:
         detail = f"{type(error).__name__}: {error}"
     return Check(name, not detail, detail, time.perf_counter() - started)
@@ -90,6 +98,34 @@ def _problem(name: str, device: torch.device) -> str:
     with torch.inference_mode():
         if not torch.equal(again(x, mask)[0], model(x, mask)[0]):
             return "expected the same scores after saving and loading, found others"
+    return ""
+
+
+def _matcher_problem(device: str) -> str:
+    """What is wrong with the matcher, "" for nothing: it learns one simulated batch by heart."""
+    torch.manual_seed(0)
+    settings = SampleSettings((10, 10), 60, n_ghosts=1, other_subject_share=0.0)
+    batch = MatchSampler(settings).batch(0).to(device)
+    matcher = Matcher(MatcherConfig(width=48, heads=2, first_layers=1, second_layers=1)).to(device)
+    optimizer = torch.optim.AdamW(matcher.parameters(), lr=3e-3)
+    for _ in range(_MATCHER_STEPS):
+        total, figures = matcher_loss(matcher(batch.query, batch.dt_s, batch.reference, 1), batch)
+        optimizer.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    if not figures.accuracy > _LEARNT:
+        return f"expected to learn a batch by heart, found {figures.accuracy:.2f} of the points right"
+    matcher.eval()
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        path = Path(folder) / "matcher.safetensors"
+        save_matcher(path, matcher, {})
+        again, _ = load_matcher(path)
+        first, second = (m(batch.query, batch.dt_s, batch.reference) for m in (matcher, again.to(device)))
+        if not torch.equal(first.final.rows, second.final.rows):
+            return "expected the same scores after saving and loading, found others"
+        there = batch.query[:, MIDDLE].isfinite().all(-1)
+        if not torch.allclose(first.final.rows.exp().sum(-1)[there], torch.ones(1, device=device), atol=1e-4):
+            return "expected probabilities that sum to one, found others"
     return ""
 
 

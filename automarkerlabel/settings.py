@@ -7,6 +7,10 @@ from typing import Annotated
 
 from automarkerlabel.errors import InputError
 
+# What `aml train --model-type` takes: models of trajectories, and the matcher.
+TRAJECTORY_TYPES = ("hybrid", "lstm", "transformer")
+MODEL_TYPES = (*TRAJECTORY_TYPES, "matcher")
+
 
 def _check(settings: object, least: Mapping[str, float]) -> None:
     """Raise `InputError` unless fields have the type of their default and are finite and not below their `least`."""

@@ -12,12 +12,14 @@ from automarkerlabel.evaluate import calibrate as fit_calibration
 from automarkerlabel.io.files import check_output
 from automarkerlabel.io.opensim import read_marker_set
 from automarkerlabel.labeller import Labeller, find_model
+from automarkerlabel.loading import read_any_marker_set
 from automarkerlabel.markerset import MarkerSet, from_trials
 from automarkerlabel.models import make_config
 from automarkerlabel.settings import Augmentation, NetworkSettings, TrainSettings, WindowConfig
 from automarkerlabel.simulate.corrupt import Corruption
-from automarkerlabel.training import Task, Trainer
-from automarkerlabel.workflow import read_any_marker_set, refuse_collisions
+from automarkerlabel.training import Task, Trainer, TrialPools
+from automarkerlabel.trial import Trial
+from automarkerlabel.workflow import refuse_collisions
 
 if TYPE_CHECKING:
     from automarkerlabel.legacy.training import LegacySettings, LegacyTrainer
@@ -129,25 +131,32 @@ def prepare(
     val_share: float,
     val_by: str,
     marker_set_file: Path | None,
+    endless: TrialPools | None = None,
 ) -> Trainer:
-    """A trainer ready to run. Raises `MarkerSetError` where trials and marker set share no label."""
-    train, held_out = (
-        (list(sources), list(validation))
-        if validation is not None
-        else split_validation(sources, val_share, val_by, plan.settings.seed)
-    )
-    marker_set = _marker_set(sources, marker_set_file)
+    """A trainer ready to run; with `endless` there may be no sources. Raises `MarkerSetError` where trials and marker
+    set share no label."""
+    if validation is not None:
+        train, held_out = list(sources), list(validation)
+    elif endless is not None and not sources:
+        train, held_out = [], []
+    else:
+        train, held_out = split_validation(sources, val_share, val_by, plan.settings.seed)
+    validate = [s.trial for s in held_out]
+    if endless is not None and not validate and val_share:
+        validate = endless.validation()
+    seen = [s.trial for s in sources] + (endless.pool(0) if endless is not None else [])
+    marker_set = _marker_set(seen, marker_set_file)
     windows = plan.windows
     if plan.preset == "paper" and not plan.neighbours_given:
         windows = replace(windows, n_neighbours=len(marker_set) - 1)
     config = make_config(plan.model_type, plan.preset, **_network(plan))
     task = Task(
-        plan.model_type, config, windows, marker_set, [s.trial for s in train], [s.trial for s in held_out],
-        plan.augmentation,
+        plan.model_type, config, windows, marker_set, [s.trial for s in train], validate, plan.augmentation,
+        endless,
     )  # fmt: skip
     trainer = Trainer(task, plan.settings, plan.out, plan.device)
     trainer.held_out = [s.path.name if val_by == "trial" else f"{s.subject}/{s.path.name}" for s in held_out]
-    trainer.ignored = [x for x in from_trials([s.trial for s in sources]).labels if x not in set(marker_set.labels)]
+    trainer.ignored = [x for x in from_trials(seen).labels if x not in set(marker_set.labels)]
     if plan.resume:
         trainer.resume()
     else:
@@ -157,8 +166,8 @@ def prepare(
     return trainer
 
 
-def _marker_set(sources: Sequence[Source], file: Path | None) -> MarkerSet:
-    worn = from_trials([s.trial for s in sources])
+def _marker_set(trials: Sequence[Trial], file: Path | None) -> MarkerSet:
+    worn = from_trials(trials)
     if file is None:
         return worn
     marker_set = read_any_marker_set(file)
@@ -182,6 +191,8 @@ def describe(trainer: Trainer) -> str:
     ]
     if trainer.back_off.part < trainer.settings.batch_size:
         lines.append(f"memory: steps are taken in parts of {trainer.back_off.part} windows")
+    if task.endless is not None:
+        lines.append(f"simulated anew for each epoch: {task.endless.name}")
     if trainer.held_out:
         lines.append(f"held out: {', '.join(trainer.held_out)}")
     if trainer.fresh:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -30,9 +30,19 @@ _SCALE_SCENES = 64
 _EPOCH_RANGE = (20_000, 60_000)  # windows
 
 
+class TrialPools(Protocol):
+    """Labelled trials without end: the pool of a number is always the same, `name` says what is in it."""
+
+    @property
+    def name(self) -> str: ...
+    def pool(self, number: int) -> list[Trial]: ...
+    def validation(self) -> list[Trial]: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What is learnt: the model type and its config, the windows, the marker set, and the trials."""
+    """What is learnt: the model type and its config, the windows, the marker set, and the trials; with `endless` each
+    epoch learns from a pool of its own, too."""
 
     model_type: str
     config: Config
@@ -41,6 +51,7 @@ class Task:
     train: Sequence[Trial]
     validation: Sequence[Trial] = ()
     augmentation: Augmentation = field(default_factory=Augmentation)
+    endless: TrialPools | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +102,7 @@ class Trainer:
         self.task, self.settings, self.out = task, settings, out
         self.run_dir = out.with_name(out.name + ".run")
         self.device = torch.device(device)
-        self.sampler = SceneSampler(task.train, task.marker_set, task.windows, task.augmentation)
+        self.sampler = self._sampler(0)
         self.val_sampler = (
             SceneSampler(task.validation, task.marker_set, task.windows, task.augmentation) if task.validation else None
         )
@@ -125,6 +136,11 @@ class Trainer:
     @property
     def epoch_windows(self) -> int:
         return self.settings.epoch_windows or int(np.clip(self.sampler.natural_size(), *_EPOCH_RANGE))
+
+    def _sampler(self, epoch: int) -> SceneSampler:
+        task = self.task
+        trials = [*task.train, *(task.endless.pool(epoch) if task.endless else ())]
+        return SceneSampler(trials, task.marker_set, task.windows, task.augmentation)
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
         s = self.settings
@@ -170,6 +186,8 @@ class Trainer:
         # Random numbers follow from seed and epoch alone, so that a resumed run draws what an unbroken one draws.
         rng = np.random.default_rng((self.settings.seed, 1, self.epoch))
         torch.manual_seed(hash((self.settings.seed, self.epoch)) & 0x7FFFFFFF)
+        if self.task.endless and self.epoch:
+            self.sampler = self._sampler(self.epoch)
         self.model.train()
         losses, right, seen, bad = [], 0, 0, 0
         for step, batch in enumerate(self._prefetched(rng)):
@@ -296,6 +314,7 @@ class Trainer:
             "settings": asdict(self.settings),
             "augmentation": asdict(self.task.augmentation),
             "n_trials": len(self.task.train),
+            "simulated": self.task.endless.name if self.task.endless else None,
             "n_validation_trials": len(self.task.validation),
             "seconds": round(self.seconds, 1),
             "figures": asdict(report),
@@ -377,6 +396,7 @@ class Trainer:
             "labels": list(self.task.marker_set.labels),
             "augmentation": asdict(self.task.augmentation),
             "n_trials": [len(self.task.train), len(self.task.validation)],
+            **({"simulated": self.task.endless.name} if self.task.endless else {}),
             **asdict(self.settings),
         }
 

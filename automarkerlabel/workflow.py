@@ -1,27 +1,27 @@
-"""What the commands do with files: label one, several, dump attention, convert a checkpoint."""
+"""What the commands do with files: label one, several, dump attention."""
 
 import csv
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from automarkerlabel import checkpoint as store
 from automarkerlabel import io
 from automarkerlabel.decide.assign import keep_confident
-from automarkerlabel.errors import InputError, ModelError, OutputError
+from automarkerlabel.doubts import doubts_about
+from automarkerlabel.errors import InputError, OutputError
 from automarkerlabel.io.attention_h5 import write_attention
 from automarkerlabel.io.files import atomic, check_input, check_output, same_file
-from automarkerlabel.io.opensim import read_marker_set
-from automarkerlabel.labeller import Labeller, find_model
-from automarkerlabel.markerset import MarkerSet, from_trials
-from automarkerlabel.scores import Labelling, output_columns
+from automarkerlabel.matching.labeller import MatchFacts
+from automarkerlabel.matching.templates import Candidate
+from automarkerlabel.methods import Answer, Method
+from automarkerlabel.scores import output_columns
 from automarkerlabel.trial import Trial
 
 DOUBTFUL = 0.9  # labels below this confidence are worth a look
-_FEW = 0.8  # share of the labels below which the marker set is in doubt
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,11 @@ class Doubt:
 
 @dataclass(frozen=True)
 class LabelSummary:
-    """What labelling one file came to. `output` is None for a dry run; shares lie between 0 and 1."""
+    """What labelling one file came to. `output` is None for a dry run; shares lie between 0 and 1.
+
+    `by` says what it was labelled by. `missing` are labels that were not found, `optional` those of them whose absence
+    means nothing. `candidates` are the marker sets that were compared, `match` the figures of a match.
+    """
 
     trial: str
     output: str | None
@@ -74,33 +78,42 @@ class LabelSummary:
     labelled_share: float
     mean_confidence: float
     notes: tuple[str, ...]
+    by: str
+    optional: tuple[str, ...]
+    seconds: float
+    candidates: tuple[Candidate, ...] = ()
+    match: MatchFacts | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def label_file(labeller: Labeller, source: Path, output: Path, options: LabelOptions) -> LabelSummary:
+def label_file(method: Method, source: Path, output: Path, options: LabelOptions) -> LabelSummary:
     """Label one file into another. The output keeps every point; only names and columns change.
 
     Raises what reading, labelling and writing raise.
     """
+    started = time.perf_counter()
     check_input(source)
     if not options.dry_run:
         check_output(output, [source], options.overwrite, io.FORMATS)
     trial = io.read(source, options.units, options.up, options.exclude)
     trial.require_points(str(source))
-    labelling = keep_confident(labeller.label(trial, options.keep_labels, options.heading_deg), options.min_confidence)
+    answer = method.answer(trial, options.keep_labels, options.heading_deg)
+    answer = replace(answer, labelling=keep_confident(answer.labelling, options.min_confidence))
     notes: tuple[str, ...] = ()
     if not options.dry_run:
-        columns = output_columns(trial, labelling, options.all_labels, options.keep_labels)
+        columns = output_columns(trial, answer.labelling, options.all_labels, options.keep_labels)
         notes = tuple(io.write_labelled(source, output, trial, columns, options.overwrite, options.verify))
-    return summarise(source, None if options.dry_run else output, trial, labelling, notes)
+    summary = summarise(source, None if options.dry_run else output, trial, answer, notes)
+    return replace(summary, seconds=round(time.perf_counter() - started, 2))
 
 
 def summarise(
-    source: Path, output: Path | None, trial: Trial, labelling: Labelling, notes: Sequence[str] = ()
+    source: Path, output: Path | None, trial: Trial, answer: Answer, notes: Sequence[str] = ()
 ) -> LabelSummary:
     """The figures of a labelling, and its doubtful labels, most doubtful first."""
+    labelling = answer.labelling
     seen = np.array([trial.visible[t.start : t.stop, t.column].sum() for t in labelling.tracklets], np.int64)
     labelled = labelling.assigned >= 0
     found = {labelling.labels[k] for k in labelling.assigned[labelled]}
@@ -130,24 +143,13 @@ def summarise(
         unlabelled_tracklets=int((~labelled).sum()),
         labelled_share=float(seen[labelled].sum() / max(1, seen.sum())),
         mean_confidence=float(labelling.confidence[labelled].mean()) if labelled.any() else 0.0,
-        notes=(*trial.notes, *notes, *_doubts_about(labelling, len(found))),
+        notes=(*trial.notes, *notes, *doubts_about(answer, trial)),
+        by=answer.by,
+        optional=tuple(x for x in labelling.labels if x not in found and x in answer.optional),
+        seconds=0.0,
+        candidates=answer.candidates,
+        match=answer.match,
     )
-
-
-def _doubts_about(labelling: Labelling, n_found: int) -> tuple[str, ...]:
-    """What speaks against the labelling as a whole."""
-    doubts = []
-    if n_found < _FEW * len(labelling.labels):
-        doubts.append(
-            f"only {n_found} of the model's {len(labelling.labels)} labels were found;"
-            " does the trial wear the model's marker set?"
-        )
-    if labelling.gap:
-        share = f"{100 * labelling.gap:.2g} %"
-        doubts.append(
-            f"the model knows too little to prove this labelling in time: the best may have {share} more evidence"
-        )
-    return tuple(doubts)
 
 
 def outputs_for(sources: Sequence[Path], out: Path | None, suffix: str = "") -> list[Path]:
@@ -177,12 +179,12 @@ def refuse_collisions(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
         raise OutputError(f"expected a name for each output, found several that are {', '.join(twice)}")
 
 
-def dump_attention(labeller: Labeller, source: Path, path: Path, options: LabelOptions) -> None:
+def dump_attention(method: Method, source: Path, path: Path, options: LabelOptions) -> None:
     """The attention weights of every window of a trial as HDF5; see `io.attention_h5` for the layout.
 
     Raises `ModelError` for a model type without attention.
     """
-    labeller.require_attention()
+    labeller = method.attention_model()
     check_output(path, [source], options.overwrite)
     trial = io.read(source, options.units, options.up, options.exclude)
     tracklets, scores = labeller.scores(trial)
@@ -199,58 +201,13 @@ def write_csv_rows(
         rows = csv.writer(file)
         rows.writerow(
             ["trial", "output", "frames", "rate_hz", "columns", "tracklets", "found", "missing", "doubtful",
-             "unlabelled_tracklets", "labelled_share", "mean_confidence", "notes", "error"]
+             "unlabelled_tracklets", "labelled_share", "mean_confidence", "by", "notes", "error"]
         )  # fmt: skip
         for s in summaries:
             rows.writerow(
                 [s.trial, s.output or "", s.n_frames, s.rate_hz, s.n_columns, s.n_tracklets, len(s.found),
                  " ".join(s.missing), len(s.doubtful), s.unlabelled_tracklets, f"{s.labelled_share:.4f}",
-                 f"{s.mean_confidence:.4f}", "; ".join(s.notes), ""]
+                 f"{s.mean_confidence:.4f}", s.by, "; ".join(s.notes), ""]
             )  # fmt: skip
         for trial, error in failures:
-            rows.writerow([trial, *[""] * 12, error])
-
-
-def read_any_marker_set(path: Path) -> MarkerSet:
-    """A marker set from an OpenSim file, or from the labels of a labelled trial."""
-    if path.suffix.lower() in (".xml", ".osim"):
-        return read_marker_set(path)
-    return from_trials([io.read(path)], path.stem)
-
-
-def load_labeller(model: str, training_values: Path | None, marker_set: Path | None, device: str) -> Labeller:
-    """A labeller from a model of ours by file or name, or from the predecessor's three files.
-
-    Raises `ModelError` where files are missing or contradict each other.
-    """
-    path = find_model(model)
-    if store.is_checkpoint(path):
-        labeller = Labeller(store.load(path), device)
-        if training_values is not None:
-            raise ModelError(f"{path} is a model of this package and needs no --training-values")
-        if marker_set is not None:
-            asked, own = read_any_marker_set(marker_set), labeller.marker_set
-            if set(asked.labels) != set(own.labels):
-                raise ModelError(
-                    f"{path}: expected a model of the {len(asked)} labels of {marker_set},"
-                    f" found a {labeller.checkpoint.model_type} model of {len(own)} labels,"
-                    f" {len(set(asked.labels) & set(own.labels))} of them the same"
-                )
-        return labeller
-    return Labeller(converted(path, training_values, marker_set), device)
-
-
-def converted(path: Path, training_values: Path | None, marker_set: Path | None) -> store.Checkpoint:
-    """The predecessor's checkpoint, training values and marker set as one model of ours."""
-    if training_values is None or marker_set is None:
-        raise ModelError(
-            f"{path}: expected a model of this package, found another file; if it is a checkpoint of the predecessor,"
-            " add --training-values trainingvals.pickle and --marker-set MarkerSet.xml"
-        )
-    from automarkerlabel.legacy.model import convert
-
-    parts = convert(path, training_values, read_marker_set(marker_set))
-    return store.Checkpoint(
-        "legacy_lstm", parts.config, {}, parts.marker_set, list(parts.scale), parts.tensors,
-        training={"converted_from": path.name},
-    )  # fmt: skip
+            rows.writerow([trial, *[""] * 13, error])

@@ -191,6 +191,7 @@ def test_test_models(capsys):
         "Testing LSTM architecture... ✓ PASSED",
         "Testing TRANSFORMER architecture... ✓ PASSED",
         "Testing HYBRID architecture... ✓ PASSED",
+        "Testing MATCHER architecture... ✓ PASSED",
         "",
         "ALL TESTS PASSED ✓✓✓",
     ]

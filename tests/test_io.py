@@ -61,7 +61,7 @@ def test_unreadable_inputs_get_one_clear_line(tmp_path):
     for name, message in (
         ("missing.c3d", "expected a file, found none"),
         ("folder.c3d", "found a folder; name a file in it"),
-        ("walk.mp4", "expected a name that ends in .c3d, .trc or .csv, found '.mp4'"),
+        ("walk.mp4", "expected a name that ends in .c3d, .trc, .csv or .hdf5, found '.mp4'"),
         ("pipe.c3d", "found a device or a pipe"),
         ("text.c3d", "expected a C3D file"),
         ("empty.c3d", "at least 1024 bytes, found 0"),
@@ -89,7 +89,7 @@ def test_outputs_are_refused_before_anything_is_written(tmp_path, trial):
         ("there.c3d", "exists already; choose another name or use --overwrite"),
         ("folder.c3d", "found a folder"),
         ("no/such/new.c3d", "does not exist; create it first"),
-        ("new.mp4", "ends in .c3d, .trc or .csv"),
+        ("new.mp4", "ends in .c3d, .trc, .csv or .hdf5"),
         ("new", "no suffix"),
     ):
         with pytest.raises(OutputError, match=message):

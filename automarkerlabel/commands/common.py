@@ -19,3 +19,5 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON for a script in
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace an output that exists")]
 Seed = Annotated[int, typer.Option(help="of the corruption")]
+Reference = Annotated[Path | None, typer.Option(help="labelled trial of the same marker set, such as a static one")]
+ReferenceFrame = Annotated[int | None, typer.Option(help="its frame to match to, counted as the file does")]

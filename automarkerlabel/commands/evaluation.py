@@ -6,13 +6,28 @@ from typing import Annotated, Any
 import typer
 
 from automarkerlabel import console
-from automarkerlabel.commands.common import AsJson, Data, Device, Exclude, Seed, Units, Up
+from automarkerlabel.commands.common import (
+    AsJson,
+    Data,
+    Device,
+    Exclude,
+    Reference,
+    ReferenceFrame,
+    Seed,
+    Units,
+    Up,
+)
 from automarkerlabel.errors import InputError
 
 
 def evaluate(
     data: Data,
-    model: Annotated[list[str], typer.Option(help="model file or name; several are compared side by side")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="model file or name; several are compared side by side; default: the matcher"),
+    ] = None,
+    reference: Reference = None,
+    reference_frame: ReferenceFrame = None,
     protocol: Annotated[str, typer.Option(help="own, or soma: the five settings of SOMA (ICCV 2021)")] = "own",
     cuts: Annotated[int, typer.Option(help="cuts inside trajectories")] = 50,
     occlude: Annotated[float, typer.Option(help="share of the points hidden, in stretches of 0.05-0.5 s")] = 0.05,
@@ -24,7 +39,7 @@ def evaluate(
     min_confidence: Annotated[float, typer.Option(help="leave labels below this confidence away")] = 0.5,
     training_values: Annotated[Path | None, typer.Option(help="of a checkpoint of the predecessor")] = None,
     marker_set: Annotated[
-        Path | None, typer.Option(help="OpenSim marker set of a checkpoint of the predecessor")
+        str | None, typer.Option(help="for the matcher: a known set's name or file; OpenSim file of a checkpoint")
     ] = None,
     units: Units = None,
     up: Up = None,
@@ -33,15 +48,19 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Corrupt labelled trials, label them, and compare with the truth: overall and per marker."""
-    from automarkerlabel import collect, workflow
+    from automarkerlabel import collect
     from automarkerlabel import evaluate as measure
     from automarkerlabel.labeller import as_device
+    from automarkerlabel.methods import Wanted, methods_for
     from automarkerlabel.simulate.corrupt import Corruption
 
+    model = model or []
     if len(set(model)) != len(model):
         raise InputError(f"--model: expected each model once, found {', '.join(model)}")
     paths = collect.find_trials(data)
-    models = [(m, workflow.load_labeller(m, training_values, marker_set, as_device(device))) for m in model]
+    wanted = Wanted(None, reference, reference_frame, marker_set, training_values, exclude)
+    models = methods_for(wanted, model, as_device(device))
+    model = [name for name, _ in models]
     corruption = Corruption(cuts, occlude, ghosts, swaps, rotate, hidden_markers, seed)
     with console.progress("reading", len(paths), as_json) as bar:
         sources = collect.read_labelled(paths, units, up, exclude, lambda *_: console.advance(bar))

@@ -111,13 +111,19 @@ def _formats() -> str:
 def list_models(as_json: AsJson = False) -> None:
     """List the models that come with the package."""
     from automarkerlabel import checkpoint as store
+    from automarkerlabel import loading
     from automarkerlabel.labeller import facts, find_model, pretrained_names
 
     found = {name: facts(store.load(find_model(name))) for name in pretrained_names()}
+    if loading.SHIPPED_MATCHER.is_file():
+        found[loading.MATCHER] = loading.matcher_facts(loading.SHIPPED_MATCHER)
     if as_json:
         console.print_json(found)
         return
-    rows = [[name, f["model_type"], f["n_labels"], f["parameters"], f["version"]] for name, f in found.items()]
+    rows = [
+        [name, f["model_type"], f.get("n_labels", "any"), f["parameters"], f.get("version", "")]
+        for name, f in found.items()
+    ]
     head = ["name", "type", "labels", "weights", "made by version"]
     console.results.print(console.table("", head, rows, frozenset({2, 3})))
 
@@ -132,10 +138,10 @@ def convert_model(
 ) -> None:
     """Make one model file of the predecessor's three."""
     from automarkerlabel import checkpoint as store
-    from automarkerlabel import workflow
+    from automarkerlabel import loading
     from automarkerlabel.io.files import check_output
 
     check_output(out, [checkpoint, training_values, marker_set], overwrite)
-    made = workflow.converted(checkpoint, training_values, marker_set)
+    made = loading.converted(checkpoint, training_values, marker_set)
     store.save(made, out)
     console.results.print(f"written: {out}  ({len(made.marker_set)} labels)", markup=False)

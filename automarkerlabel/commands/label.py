@@ -1,13 +1,24 @@
 """`aml label`."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from automarkerlabel import console
-from automarkerlabel.commands.common import AsJson, Device, Exclude, Overwrite, Trials, Units, Up
-from automarkerlabel.errors import AutoMarkerLabelError, InputError
+from automarkerlabel.commands.common import (
+    AsJson,
+    Device,
+    Exclude,
+    Overwrite,
+    Reference,
+    ReferenceFrame,
+    Trials,
+    Units,
+    Up,
+)
+from automarkerlabel.errors import AutoMarkerLabelError
 
 # In a batch these fail one trial, not all: ours, and what libraries raise on a machine in need or a file gone mad.
 _FAILURES = (AutoMarkerLabelError, MemoryError, OSError, RuntimeError, ValueError)
@@ -16,9 +27,16 @@ _FAILURES = (AutoMarkerLabelError, MemoryError, OSError, RuntimeError, ValueErro
 def label(
     trials: Trials,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="output file, or folder for many trials")] = None,
-    model: Annotated[str | None, typer.Option(help="model file, or name of a model that comes along")] = None,
+    reference: Reference = None,
+    reference_frame: ReferenceFrame = None,
+    marker_set: Annotated[
+        str | None,
+        typer.Option(help="worn set: a name (`aml marker-sets list`) or file (.toml, .xml, .osim)"),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="model file, or name of a model that comes along; default: the matcher")
+    ] = None,
     training_values: Annotated[Path | None, typer.Option(help="of a checkpoint of the predecessor")] = None,
-    marker_set: Annotated[Path | None, typer.Option(help="OpenSim .xml or .osim: what the model should be for")] = None,
     heading: Annotated[
         float, typer.Option(help="degrees that turn the person to face +x; only the predecessor's models need it")
     ] = 0.0,
@@ -40,38 +58,39 @@ def label(
     no_verify: Annotated[bool, typer.Option("--no-verify", help="skip the second look at the output by ezc3d")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Label trials: the same files, with the right name on every trajectory."""
+    """Label trials: the same files, with the right name on every trajectory.
+
+    By --reference, one labelled trial of the same marker set (a static trial is best); by --marker-set, one that is
+    known; by --model, one trained on your trials; or by nothing: then the likeliest known marker set is found.
+    """
     from automarkerlabel import workflow as work
     from automarkerlabel.io.files import check_output
     from automarkerlabel.labeller import as_device
+    from automarkerlabel.methods import Wanted, method_for
 
     options = work.LabelOptions(
         min_confidence, keep_labels, all_labels, units, up, exclude, heading, overwrite, dry_run, not no_verify
     )
-    if model is None:
-        raise InputError(
-            "--model: expected a model file (`aml train` makes one of your labelled trials), found none;"
-            " the sample trials go with --model sample"
-        )
+    wanted = Wanted(model, reference, reference_frame, marker_set, training_values, exclude)
     outputs = work.outputs_for(trials, out)
     attention = work.outputs_for(trials, dump_attention, ".h5") if dump_attention is not None else []
     tables = [csv] if csv is not None else []
     if not dry_run:
-        work.refuse_collisions([*outputs, *attention, *tables], [*trials, Path(model)])
+        work.refuse_collisions([*outputs, *attention, *tables], [*trials, *wanted.inputs])
     for table in tables:
         check_output(table, overwrite=overwrite)
-    labeller = work.load_labeller(model, training_values, marker_set, as_device(device))
+    method = method_for(wanted, as_device(device))
     if attention:
-        labeller.require_attention()
+        method.attention_model()
     summaries: list[work.LabelSummary] = []
     failures: list[tuple[str, str]] = []
     try:
         with console.progress("labelling", len(trials), as_json) as bar:
             for n, source in enumerate(trials):
                 try:
-                    summary = work.label_file(labeller, source, outputs[n], options)
+                    summary = work.label_file(method, source, outputs[n], options)
                     if attention and not dry_run:
-                        work.dump_attention(labeller, source, attention[n], options)
+                        work.dump_attention(method, source, attention[n], options)
                 except _FAILURES as error:
                     if len(trials) == 1:
                         raise
@@ -86,6 +105,7 @@ def label(
     finally:
         if csv is not None:  # also for what was done before Ctrl-C
             work.write_csv_rows(csv, summaries, failures, overwrite)
+    _say_sets(summaries, as_json)
     if as_json:
         found = [s.to_dict() for s in summaries]
         errors = [{"trial": t, "error": e} for t, e in failures]
@@ -101,16 +121,19 @@ def _print(summary: "work.LabelSummary", brief: bool) -> None:  # type: ignore[n
     where = summary.output or "nothing written (--dry-run)"
     for note in summary.notes:
         console.say(f"note: {Path(summary.trial).name}: {note}")
+    how = f"by {summary.by}{_fit(summary)}, in {summary.seconds:.1f} s"
     if brief:
         doubts = f", {len(summary.doubtful)} doubtful" if summary.doubtful else ""
-        console.results.print(f"{Path(summary.trial).name}: {found}{doubts} -> {where}", markup=False)
+        console.results.print(f"{Path(summary.trial).name}: {found}{doubts}, {how} -> {where}", markup=False)
         return
     console.results.print(f"{summary.trial}: {found}; mean confidence {summary.mean_confidence:.3f}", markup=False)
+    console.results.print(how, markup=False)
     console.results.print(
         f"{summary.n_tracklets} tracklets, {summary.unlabelled_tracklets} left without a label", markup=False
     )
-    if summary.missing:
-        console.results.print(f"missing: {', '.join(summary.missing)}", markup=False)
+    lacking = [x for x in summary.missing if x not in summary.optional]
+    if lacking and summary.match is None:  # of a match a note says so
+        console.results.print(f"missing: {', '.join(lacking)}", markup=False)
     if summary.doubtful:
         rows = [
             [d.label, d.column, f"{d.first_frame}-{d.last_frame}", f"{d.confidence:.2f}", d.second]
@@ -120,3 +143,15 @@ def _print(summary: "work.LabelSummary", brief: bool) -> None:  # type: ignore[n
         head = ["label", "column", "frames", "confidence", "or else"]
         console.results.print(console.table(title, head, rows, frozenset({3})))
     console.results.print(f"written: {where}" if summary.output else where, markup=False)
+
+
+def _fit(summary: "work.LabelSummary") -> str:  # type: ignore[name-defined] # noqa: F821
+    return f" (fit {summary.candidates[0].fit:.2f})" if summary.candidates else ""
+
+
+def _say_sets(summaries: "list[work.LabelSummary]", quiet: bool) -> None:  # type: ignore[name-defined] # noqa: F821
+    """Which marker sets a batch was found to wear."""
+    chosen = Counter(s.candidates[0].name for s in summaries if s.candidates)
+    if len(summaries) > 1 and chosen and not quiet:
+        sets = ", ".join(f"{name} in {n}" for name, n in chosen.most_common())
+        console.say(f"each trial was looked at by itself; marker sets found: {sets}; --marker-set NAME makes it one")

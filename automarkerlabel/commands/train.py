@@ -9,28 +9,39 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automarkerlabel import console
-from automarkerlabel.commands.common import AsJson, Data, Device, Exclude, Overwrite, Units, Up
+from automarkerlabel.commands.common import AsJson, Device, Exclude, Overwrite, Units, Up
+from automarkerlabel.commands.matcher import BatchPoints, CoolDown, Minutes, Steps, train_matcher
 from automarkerlabel.commands.options import add_field_options, read_config, settings_of
 from automarkerlabel.errors import InputError
-from automarkerlabel.settings import PRESETS, Augmentation, NetworkSettings, TrainSettings, WindowConfig
+from automarkerlabel.settings import (
+    MODEL_TYPES,
+    PRESETS,
+    Augmentation,
+    NetworkSettings,
+    TrainSettings,
+    WindowConfig,
+)
 
 if TYPE_CHECKING:
     from automarkerlabel.legacy.training import LegacySettings, LegacyTrainer
+    from automarkerlabel.simulation import Endless
     from automarkerlabel.training import Trainer
 
-MODEL_TYPES = "hybrid, lstm or transformer"
 _VAL_SHARE, _VAL_BY, _MODEL_TYPE, _PRESET = 0.08, "trial", "hybrid", "light"
 
 
 @add_field_options(TrainSettings, WindowConfig, Augmentation, NetworkSettings)
 def train(
-    data: Data,
+    data: Annotated[
+        list[Path] | None,
+        typer.Argument(help="labelled trials, folders of them, or lists (.txt, a path a line)", show_default=False),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="model file (default: model_<type>_<date>.ckpt)")
     ] = None,
-    model_type: Annotated[str, typer.Option(help=MODEL_TYPES)] = _MODEL_TYPE,
+    model_type: Annotated[str, typer.Option(help=", ".join(MODEL_TYPES))] = _MODEL_TYPE,
     preset: Annotated[str, typer.Option(help=f"sizes and settings: {', '.join(PRESETS)}")] = _PRESET,
-    base: Annotated[Path | None, typer.Option("--from", help="start from the weights of this model")] = None,
+    base: Annotated[str | None, typer.Option("--from", help="start from the weights of this model")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="go on where an interrupted run of the same -o stopped")
     ] = False,
@@ -46,6 +57,17 @@ def train(
         Path | None,
         typer.Option(help="go on training a checkpoint of the predecessor (--from): its trainingvals_*.pickle"),
     ] = None,
+    simulate: Annotated[
+        str | None, typer.Option(help="learn from people simulated anew all the time: a marker set as in aml simulate")
+    ] = None,
+    motion: Annotated[
+        list[str] | None,
+        typer.Option(help="with --simulate: walk, squat, ..., clips; all procedural ones if none; matcher: clips"),
+    ] = None,
+    steps: Steps = None,
+    minutes: Minutes = None,
+    cool_down: CoolDown = None,
+    batch_points: BatchPoints = None,
     config: Annotated[Path | None, typer.Option(help="TOML file of settings; options on the command line win")] = None,
     units: Units = None,
     up: Up = None,
@@ -55,10 +77,27 @@ def train(
     as_json: AsJson = False,
     **given: Any,
 ) -> None:
-    """Train a model on labelled trials of your own marker set."""
+    """Train a model on labelled trials of your own marker set, or on simulated people who wear it."""
     from automarkerlabel import collect, teach
     from automarkerlabel.labeller import as_device
 
+    if model_type not in MODEL_TYPES:
+        raise InputError(f"--model-type: expected one of {', '.join(MODEL_TYPES)}, found {model_type!r}")
+    matcher_only = {"steps": steps, "minutes": minutes, "cool_down": cool_down, "batch_points": batch_points}
+    if model_type == "matcher":
+        others = {
+            "preset": preset != _PRESET, "val": bool(val), "val_share": val_share != _VAL_SHARE,
+            "val_by": val_by != _VAL_BY, "marker_set": marker_set is not None, "simulate": simulate is not None,
+            "training_values": training_values is not None, "config": config is not None,
+        }  # fmt: skip
+        train_matcher(
+            data or [], motion or [], (units, up, exclude), given, [name for name, asked in others.items() if asked],
+            as_json, out=out, base=base, resume=resume, overwrite=overwrite, device=device, **matcher_only,
+        )  # fmt: skip
+        return
+    for name, value in matcher_only.items():
+        if value is not None:
+            raise InputError(f"--{name.replace('_', '-')}: expected --model-type matcher beside it, found {model_type}")
     if preset not in PRESETS:
         raise InputError(f"preset: expected one of {', '.join(PRESETS)}, found {preset!r}")
     changed = read_config(config, set(given)) | {k: v for k, v in given.items() if v is not None}
@@ -66,7 +105,7 @@ def train(
     out = out or Path(f"model_{name}_{datetime.date.today().isoformat()}.ckpt")
     shared: dict[str, Any] = {
         "out": out,
-        "base": base,
+        "base": None if base is None else Path(base),
         "resume": resume,
         "overwrite": overwrite,
         "device": as_device(device),
@@ -74,7 +113,7 @@ def train(
 
     def read(places: list[Path]) -> list[collect.Source]:
         paths = collect.find_trials(places)
-        teach.refuse_inputs(out, [*paths, config, marker_set, training_values, base])
+        teach.refuse_inputs(out, [*paths, config, marker_set, training_values, shared["base"]])
         with console.progress("reading", len(paths), as_json) as bar:
             return collect.read_labelled(paths, units, up, exclude, lambda *_: console.advance(bar))
 
@@ -82,9 +121,12 @@ def train(
         for option, asked in (
             ("--val", bool(val)), ("--val-share", val_share != _VAL_SHARE), ("--val-by", val_by != _VAL_BY),
             ("--model-type", model_type != _MODEL_TYPE), ("--preset", preset != _PRESET),
+            ("--simulate", simulate is not None),
         ):  # fmt: skip
             if asked:
                 raise InputError(f"{option}: expected none with --training-values, which has no such choice")
+        if not data:
+            raise InputError("--training-values: expected labelled trials to learn from, found none")
         legacy = teach.LegacyPlan(training_values, marker_set, _legacy_settings(changed), **shared)
         teach.check_legacy(legacy)
         legacy_trainer = teach.prepare_legacy(legacy, read(data))
@@ -103,8 +145,11 @@ def train(
         **shared,
     )
     teach.check(plan)
-    sources = read(data)
-    trainer = teach.prepare(plan, sources, read(val) if val else None, val_share, val_by, marker_set)
+    endless = _simulated(simulate, motion, plan.settings.seed)
+    if not data and endless is None:
+        raise InputError("expected labelled trials to learn from, or --simulate with a marker set, found neither")
+    sources = read(data) if data else []
+    trainer = teach.prepare(plan, sources, read(val) if val else None, val_share, val_by, marker_set, endless)
     last = _run(trainer, teach.describe(trainer), out, as_json)
     if not as_json:
         console.say("calibrating on broken copies of the validation trials")
@@ -118,6 +163,21 @@ def train(
         **last,
     }
     _tell(result, out, as_json)
+
+
+def _simulated(marker_set: str | None, motions: list[str] | None, seed: int) -> "Endless | None":
+    """The people simulated, if any are wanted. Raises `InputError` for motions without a marker set."""
+    if marker_set is None:
+        if motions:
+            raise InputError("--motion: expected --simulate with a marker set beside it, found none")
+        return None
+    from automarkerlabel import simulation
+
+    worn = simulation.worn_set(marker_set)
+    found = simulation.find_motions(
+        motions or [], lambda name, message: console.say(f"note: {name} left out: {message}")
+    )
+    return simulation.Endless(worn, found, seed)
 
 
 def _legacy_settings(changed: dict[str, Any]) -> "LegacySettings":

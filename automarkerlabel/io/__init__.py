@@ -1,4 +1,4 @@
-"""Trials in and out of files: C3D, TRC and CSV, by their suffix."""
+"""Trials in and out of files: C3D, TRC, CSV and HDF5, by their suffix."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,13 +7,13 @@ from types import ModuleType
 
 from automarkerlabel import scores
 from automarkerlabel.errors import FileFormatError
-from automarkerlabel.io import c3d, csv_table, files, trc
+from automarkerlabel.io import c3d, csv_table, files, trc, trial_hdf5
 from automarkerlabel.io.computed import computed_columns
 from automarkerlabel.scores import OutputColumn
 from automarkerlabel.trial import Trial
 
 # Each module has read(path, units, up), write(path, trial) and, where copies are patches, write_labelled.
-FORMATS: dict[str, ModuleType] = {".c3d": c3d, ".trc": trc, ".csv": csv_table}
+FORMATS: dict[str, ModuleType] = {".c3d": c3d, ".trc": trc, ".csv": csv_table, ".hdf5": trial_hdf5}
 
 
 def read(path: Path | str, units: str | None = None, up: str | None = None, exclude: str | None = None) -> Trial:

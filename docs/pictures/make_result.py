@@ -16,7 +16,7 @@ from automarkerlabel import Labeller, Trial, output_columns, read
 from automarkerlabel.decide.assign import keep_confident
 from automarkerlabel.markerset import is_unlabelled
 from automarkerlabel.scores import apply
-from automarkerlabel.simulate.walker import marker_set
+from automarkerlabel.simulation import worn_set
 
 HERE = Path(__file__).resolve().parent
 SAMPLE = HERE.parents[1] / "sample_data" / "walk_unlabelled.c3d"
@@ -28,22 +28,24 @@ COLOURS = {
     "head": "#7b4fb5", "torso": "#4a5568", "pelvis": "#b5651d",
     "left arm": "#1f7a5c", "right arm": "#c2417a", "left leg": "#2463b0", "right leg": "#c77700",
 }  # fmt: skip
-LIMBS = {"upper_arm": "arm", "forearm": "arm", "hand": "arm", "thigh": "leg", "shank": "leg", "foot": "leg"}
+LIMBS = {"clavicle": "arm", "upper_arm": "arm", "forearm": "arm", "radius": "arm", "hand": "arm", "thigh": "leg",
+         "shank": "leg", "foot": "leg", "toes": "leg"}  # fmt: skip
+TRUNK = {"head": "head", "thorax": "torso", "lumbar": "torso", "pelvis": "pelvis"}
 NAMED = ("RFHD", "LBHD", "C7", "CLAV", "LSHO", "RSHO", "LELB", "RELB", "LFIN", "RFIN", "LASI", "RASI", "LKNE", "RKNE",
          "LANK", "RANK", "LTOE", "RTOE")  # fmt: skip
 MIDDLE_STICKS = ("LFHD-RFHD", "RFHD-RBHD", "RBHD-LBHD", "LBHD-LFHD", "C7-T10", "CLAV-STRN", "CLAV-C7", "LASI-RASI",
                  "RASI-RPSI", "RPSI-LPSI", "LPSI-LASI", "STRN-T10")  # fmt: skip
-SIDE_STICKS = ("SHO-ELB", "SHO-ELM", "ELB-WRA", "ELM-WRB", "WRA-WRB", "WRA-FIN", "WRB-FIN", "ELB-ELM", "ASI-KNE",
-               "PSI-KNM", "KNE-KNM", "KNE-ANK", "ANK-HEE", "ANK-MT5", "MT5-TOE", "TOE-HEE")  # fmt: skip
+SIDE_STICKS = ("SHO-ELB", "ELB-WRA", "ELB-WRB", "WRA-WRB", "WRA-FIN", "WRB-FIN", "ASI-KNE", "PSI-KNE", "KNE-ANK",
+               "ANK-HEE", "ANK-TOE", "TOE-HEE")  # fmt: skip
 
 
 def groups() -> dict[str, str]:
     """The part of the body, a key of `COLOURS`, of each label."""
     found = {}
-    known = marker_set()
+    known = worn_set("plug-in-gait").marker_set
     for label, segment in zip(known.labels, known.segments, strict=True):
-        side, _, limb = segment.partition("_")
-        found[label] = f"{'left' if side == 'L' else 'right'} {LIMBS[limb]}" if limb in LIMBS else segment
+        limb, _, side = segment.rpartition("_")
+        found[label] = f"{'left' if side == 'l' else 'right'} {LIMBS[limb]}" if limb in LIMBS else TRUNK[segment]
     return found
 
 

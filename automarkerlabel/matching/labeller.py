@@ -1,0 +1,345 @@
+"""Labelling by matching: the points of a trial against the points of one labelled pose, of any marker set.
+
+Moments of the trial are turned so that the body faces +x, as the reference is; the network says which point is which;
+evidence of all moments is decided at once. Then the subject himself, as labelled so far, serves as further references.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from automarkerlabel import tracklets as pieces
+from automarkerlabel.decide.assign import assign, decide, hold_fixed
+from automarkerlabel.decide.assign import evidence as evidence_of
+from automarkerlabel.matching.evidence import as_scores, combined, fit, labels_in, with_distances
+from automarkerlabel.matching.heading import anchors, follow, heading_path, offsets_along, refined, turned
+from automarkerlabel.matching.reference import Reference
+from automarkerlabel.matching.store import load_matcher
+from automarkerlabel.matching.windows import MatchWindows, cut_match_windows
+from automarkerlabel.models.matcher import MatchOutput
+from automarkerlabel.models.matcher_scores import Assignment
+from automarkerlabel.scores import Labelling, LabelScores
+from automarkerlabel.trial import FloatArray, IntArray, Trial
+
+Array = npt.NDArray[np.float64]
+T = TypeVar("T")
+
+N_HEADINGS = 12  # tried at each anchor
+N_REFERENCE_ANCHORS = 3  # at which the heading of a reference is searched
+_AT_ONCE = 16  # windows
+_MOST_WORKERS = 8
+_UNCALIBRATED = {"temperature": 1.0, "no_label_offset": 0.0}
+
+
+class Scorer(Protocol):
+    """What matches: the network, or anything that answers like it."""
+
+    def __call__(
+        self, query: Tensor, dt_s: Tensor, reference: Tensor, n_recycles: int | None = None
+    ) -> MatchOutput: ...
+
+
+@dataclass(frozen=True)
+class MatchOptions:
+    """How a trial is matched.
+
+    distances          weight of what distances between labelled points say; 0: they are not looked at.
+    least_worn         a label seen less than this share of the frames that most labels are is perhaps not worn.
+    unworn             what that speaks against it, in nats.
+    refine             whether the second pass corrects headings by the labels of the first.
+    self_references    poses of the subject himself that the second pass refers to; 0: no second pass.
+    sure               confidence that makes a label part of such a pose.
+    enough             mean confidence from which on there is no second pass.
+    first_recycles     how often the network improves its answer in the search for headings.
+    recycles           the same when it labels; None: as it was trained.
+    """
+
+    self_references: int = 4
+    refine: bool = True
+    distances: float = 2.0
+    least_worn: float = 0.2
+    unworn: float = 5.0
+    sure: float = 0.9
+    enough: float = 0.995
+    first_recycles: int = 0
+    recycles: int | None = None
+    rate_hz: float = 5.0
+
+
+@dataclass(frozen=True)
+class MatchFacts:
+    """What became of a match, for the user.
+
+    n_found, n_labels   labels given somewhere in the trial, and labels of the reference.
+    mean_confidence     of the labels that were given, 0 if none was.
+    likelihood          mean log-likelihood a point, of query and reference, at the anchors; comparable between
+                        references.
+    turns_deg           how far the body turned, from the greatest to the least heading.
+    n_windows, n_passes moments looked at, and how often.
+    """
+
+    n_found: int
+    n_labels: int
+    mean_confidence: float
+    likelihood: float
+    turns_deg: float
+    n_windows: int
+    n_passes: int
+
+
+class MatcherLabeller:
+    """A matcher ready to label.
+
+    >>> labeller = MatcherLabeller.load("matcher.safetensors")                                     # doctest: +SKIP
+    >>> labelling, facts = labeller.label(trial, reference_from_trial(static))                     # doctest: +SKIP
+    """
+
+    def __init__(
+        self, scorer: Scorer, temperature: float = 1.0, no_label_offset: float = 0.0, device: str = "cpu",
+        n_workers: int = 1, half: bool = False,
+    ) -> None:  # fmt: skip
+        self.scorer, self.temperature, self.no_label_offset = scorer, temperature, no_label_offset
+        self.device, self.n_workers, self.half = torch.device(device), n_workers, half
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "cpu") -> "MatcherLabeller":
+        """From a file of weights. Raises `ModelError` for a file that holds none."""
+        model, training = load_matcher(Path(path))
+        n_workers = 1
+        if device == "cpu":
+            # Two batches on a thread each are done sooner than one on two threads.
+            n_workers = min(torch.get_num_threads(), _MOST_WORKERS)
+            torch.set_num_threads(1)
+        calibration = training.get("calibration", {})
+        temperature, offset = (float(calibration.get(k, v)) for k, v in _UNCALIBRATED.items())
+        return cls(model.to(device), temperature, offset, device, n_workers, _has_bfloat16(device))
+
+    def label(
+        self, trial: Trial, reference: Reference, keep_labels: bool = False, options: MatchOptions | None = None
+    ) -> tuple[Labelling, MatchFacts]:
+        """The labels of a trial's tracklets by a labelled pose, and facts about the match.
+
+        keep_labels  holds names fixed that the trial has already and the reference knows.
+
+        Raises `TrialError` for a trial without visible points.
+        """
+        options = options or MatchOptions()
+        trial.require_points()
+        tracklets = pieces.split(trial)
+        windows = cut_match_windows(trial, tracklets, options.rate_hz)
+        sets = pieces.meeting_sets(trial, tracklets)
+        fixed = hold_fixed(trial, tracklets, reference.labels) if keep_labels else None
+        search = self._search(windows, reference, options)
+
+        log_probs, spread_mm = self._log_probs(windows, search.heading, [search.reference], options)
+
+        def scores(log_probs: Array) -> LabelScores:
+            found = as_scores(windows, log_probs, reference.labels, len(tracklets))
+            return found.without_label_less_likely(self.no_label_offset) if self.no_label_offset else found
+
+        def decided(log_probs: Array) -> Labelling:
+            return decide(scores(log_probs), tracklets, sets, self.temperature, fixed)
+
+        def by_distances(log_probs: Array, assigned: IntArray) -> Array:
+            if not options.distances or spread_mm is None:
+                return log_probs
+            pose = search.reference.positions
+            return with_distances(windows, log_probs, assigned, pose, spread_mm, options.distances)
+
+        evidence = by_distances(log_probs, assign(evidence_of(scores(log_probs)), sets)[0])
+        labelling = decided(evidence)
+        n_passes = 1
+        if options.self_references and _worth_another(labelling, options):
+            if options.refine:
+                search = replace(search, heading=_refined(windows, labelling, search))
+            own = self_references(windows, labelling, search, options)
+            if own:
+                log_probs = (log_probs + self._log_probs(windows, search.heading, own, options)[0]) / 2
+                evidence = by_distances(log_probs, labelling.assigned)
+                labelling = decided(evidence)
+                n_passes = 2
+        doubtful = hardly_worn(trial, labelling, options.least_worn)
+        if doubtful.any():
+            labelling = decided(evidence - options.unworn * np.append(doubtful, False))
+        return labelling, _facts(labelling, search, len(windows), n_passes)
+
+    def likelihood(self, trial: Trial, references: Sequence[Reference]) -> list[float]:
+        """Of each reference the mean log-likelihood a point, at a few moments and the likeliest headings.
+
+        Points of the trial and of the reference count alike, so that a marker set with too many or too few labels is
+        less likely. Raises `TrialError` for a trial without visible points.
+        """
+        trial.require_points()
+        windows = cut_match_windows(trial, pieces.split(trial))
+        return [self._search(windows, r, MatchOptions()).likelihood for r in references]
+
+    def _search(self, windows: MatchWindows, reference: Reference, options: MatchOptions) -> "_Search":
+        """The heading of every window, and of the reference where it is not known."""
+        time_s = windows.frame / windows.rate_hz
+        followed, stretch = follow(windows.moments())
+        anchor = anchors(time_s, windows.n_points, stretch)
+        if reference.heading_rad is None:
+            few = anchor[np.unique(np.linspace(0, len(anchor) - 1, N_REFERENCE_ANCHORS).astype(np.int64))]
+            tried = [replace(reference, heading_rad=h) for h in 2 * np.pi * np.arange(N_HEADINGS) / N_HEADINGS]
+            found = [
+                offsets_along(self._likelihoods(windows, few, followed, r, options), stretch[few], time_s[few])[1]
+                for r in tried
+            ]
+            reference = tried[int(np.argmax(found))]
+        likelihood = self._likelihoods(windows, anchor, followed, reference, options)
+        offsets, total = offsets_along(likelihood, stretch[anchor], time_s[anchor])
+        n_points = windows.n_points[anchor].sum() + len(anchor) * np.isfinite(reference.positions[:, 0]).sum()
+        return _Search(
+            heading_path(followed, stretch, time_s, anchor, offsets),
+            stretch,
+            reference,
+            total / max(1, int(n_points)),
+        )
+
+    def _likelihoods(
+        self, windows: MatchWindows, anchor: IntArray, followed: Array, reference: Reference, options: MatchOptions
+    ) -> Array:
+        """`(n_anchors, n_headings)`: summed log-likelihood of the points at each anchor for each tried offset."""
+        which = np.repeat(anchor, N_HEADINGS)
+        heading = followed[which] + np.tile(2 * np.pi * np.arange(N_HEADINGS) / N_HEADINGS, len(anchor))
+        pose = torch.from_numpy(reference.facing_x())
+
+        def run(some: IntArray) -> Array:
+            poses = pose.expand(len(some), -1, -1)
+            answer, query, _ = self._run(windows, which[some], heading[some], poses, options.first_recycles)
+            return fit(answer, query, pose)
+
+        batches = [np.arange(start, min(start + _AT_ONCE, len(which))) for start in range(0, len(which), _AT_ONCE)]
+        return np.concatenate(list(self._map(run, batches))).reshape(len(anchor), N_HEADINGS)
+
+    def _queries(self, windows: MatchWindows, which: IntArray, heading: Array) -> Tensor:
+        """Windows `(n, 5, n_slots, 3)` as the network wants them: facing +x, no more slots than there are points."""
+        n = int(windows.n_points[which].max())
+        points = windows.positions[which, :, :n]  # (n, 5, n_slots, 3)
+        return torch.from_numpy(turned(points, -heading[:, None] * np.ones((1, points.shape[1]))))
+
+    @torch.inference_mode()
+    def _run(
+        self, windows: MatchWindows, which: IntArray, heading: Array, poses: Tensor, n_recycles: int | None
+    ) -> tuple[Assignment, Tensor, Tensor | None]:
+        """The answer for some windows, what was asked, and how much distances in the reference change."""
+        query = self._queries(windows, which, heading)
+        dt_s = torch.full((len(which),), windows.step_s)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            output = self.scorer(query.to(self.device), dt_s.to(self.device), poses.to(self.device), n_recycles)
+        answer = Assignment(output.final.rows.float().cpu(), output.final.columns.float().cpu())
+        return answer, query, None if output.spread_mm is None else output.spread_mm.float().cpu()
+
+    def _log_probs(
+        self, windows: MatchWindows, heading: Array, references: Sequence[Reference], options: MatchOptions
+    ) -> tuple[Array, FloatArray | None]:
+        """`(n_windows, n_slots, n_labels + 1)`: each window against one of `references`, in turn; and by how much the
+        distances of labels change, `(n_labels, n_labels)` mm, on average over the windows."""
+        n_labels = len(references[0].labels)
+        found = np.zeros((*windows.tracklet.shape, n_labels + 1))
+        spreads = []
+        poses = torch.from_numpy(np.stack([r.facing_x() for r in references]))
+        order = np.argsort(windows.n_points, kind="stable")  # of like size together: little padding
+        batches = [order[start : start + _AT_ONCE] for start in range(0, len(order), _AT_ONCE)]
+
+        def run(which: IntArray) -> tuple[Assignment, Tensor, Tensor | None]:
+            return self._run(windows, which, heading[which], poses[which % len(poses)], options.recycles)
+
+        for which, (answer, _, spread_mm) in zip(batches, self._map(run, batches), strict=True):
+            part = combined(answer, poses[which % len(poses)].isnan().any(-1)).numpy()
+            found[which, : part.shape[1]] = part
+            if spread_mm is not None:
+                spreads.append(spread_mm.mean(0).numpy())
+        return found, np.mean(spreads, axis=0) if spreads else None
+
+    def _map(self, work: Callable[[IntArray], T], batches: Sequence[IntArray]) -> Iterator[T]:
+        """The work on each batch, in order, on as many threads as there are workers."""
+        if self.n_workers == 1:
+            yield from map(work, batches)
+            return
+        with ThreadPoolExecutor(self.n_workers) as pool:
+            yield from pool.map(work, batches)
+
+
+def _has_bfloat16(device: str) -> bool:
+    """Whether the device computes in bfloat16, as the network was trained, faster than in float32."""
+    if device.startswith("cuda"):
+        return bool(torch.cuda.is_bf16_supported())
+    told = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # no public name for it yet
+    return bool(told and told())
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """The heading of each window `(n_windows,)` and its stretch, the reference with its own heading, and the likelihood
+    a point."""
+
+    heading: Array
+    stretch: IntArray
+    reference: Reference
+    likelihood: float
+
+
+def self_references(
+    windows: MatchWindows, labelling: Labelling, search: "_Search", options: MatchOptions
+) -> list[Reference]:
+    """Poses of the subject himself, spread over the trial: of each part the moment with most sure labels."""
+    n_labels = len(search.reference.labels)
+    sure = (labelling.confidence >= options.sure) & (labelling.assigned >= 0)
+    label = labels_in(windows, np.where(sure, labelling.assigned, -1))
+    n_sure = (label >= 0).sum(1)
+    found = []
+    for part in np.array_split(np.arange(len(windows)), min(options.self_references, len(windows))):
+        best = int(part[n_sure[part].argmax()])
+        if n_sure[best] < max(3, n_labels // 4):
+            continue
+        positions = np.full((n_labels, 3), np.nan, np.float32)
+        slots = np.flatnonzero(label[best] >= 0)
+        positions[label[best, slots]] = windows.now[best, slots]
+        found.append(Reference(search.reference.marker_set, positions, float(search.heading[best]), "the trial itself"))
+    return found
+
+
+def hardly_worn(trial: Trial, labelling: Labelling, least: float) -> npt.NDArray[np.bool_]:
+    """`(n_labels,)`: labels that were given for far too short a time. A marker is worn throughout or, like the medial
+    ones of many static trials, not at all: then a ghost may have its label."""
+    seen = np.zeros(len(labelling.labels))
+    for t, k in zip(labelling.tracklets, labelling.assigned, strict=True):
+        if k >= 0:
+            seen[k] += trial.visible[t.start : t.stop, t.column].sum()
+    given = seen > 0
+    return given & (seen < least * np.median(seen[given])) if given.any() else given
+
+
+def _refined(windows: MatchWindows, labelling: Labelling, search: "_Search") -> Array:
+    """The heading of each window as its labelled points have it."""
+    pose = search.reference.facing_x()
+    label = labels_in(windows, labelling.assigned)
+    pairs = [(points[own >= 0], pose[own[own >= 0]]) for points, own in zip(windows.now, label, strict=True)]
+    return refined(search.heading, search.stretch, windows.frame / windows.rate_hz, pairs)
+
+
+def _worth_another(labelling: Labelling, options: MatchOptions) -> bool:
+    labelled = labelling.assigned >= 0
+    return bool(labelled.any()) and float(labelling.confidence[labelled].mean()) < options.enough
+
+
+def _facts(labelling: Labelling, search: _Search, n_windows: int, n_passes: int) -> MatchFacts:
+    labelled = labelling.assigned >= 0
+    path = np.unwrap(search.heading)
+    return MatchFacts(
+        n_found=len(np.unique(labelling.assigned[labelled])),
+        n_labels=len(labelling.labels),
+        mean_confidence=float(labelling.confidence[labelled].mean()) if labelled.any() else 0.0,
+        likelihood=search.likelihood,
+        turns_deg=float(np.rad2deg(np.ptp(path))) if len(path) else 0.0,
+        n_windows=n_windows,
+        n_passes=n_passes,
+    )

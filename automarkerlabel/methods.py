@@ -1,0 +1,206 @@
+"""Ways to label a trial: by a model of trajectories, by one labelled pose, or by the likeliest known marker set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from automarkerlabel import io, loading
+from automarkerlabel.errors import InputError, ModelError
+from automarkerlabel.labeller import Labeller
+from automarkerlabel.matching.labeller import MatcherLabeller, MatchFacts
+from automarkerlabel.matching.reference import reference_from_trial
+from automarkerlabel.matching.templates import (
+    Candidate,
+    Template,
+    best_pose,
+    compare,
+    definition_named,
+    known_templates,
+    refuse_unlikely,
+    template_named,
+)
+from automarkerlabel.scores import Labelling
+from automarkerlabel.trial import Trial
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """A labelling and how it came about.
+
+    by          what it was labelled by, in words.
+    optional    labels whose absence means nothing.
+    match       figures of the match; None for a model of trajectories.
+    candidates  marker sets that were compared, the one that fits best first.
+    """
+
+    labelling: Labelling
+    by: str
+    optional: frozenset[str] = frozenset()
+    match: MatchFacts | None = None
+    candidates: tuple[Candidate, ...] = ()
+
+
+class Method(Protocol):
+    """A way to label trials."""
+
+    def label(self, trial: Trial) -> Labelling:
+        """As `answer`, the labelling alone."""
+
+    def answer(self, trial: Trial, keep_labels: bool = False, heading_deg: float = 0.0) -> Answer:
+        """Label a trial. Raises `TrialError` for one without visible points."""
+
+    def attention_model(self) -> Labeller:
+        """The model whose attention can be looked at. Raises `ModelError` where there is none."""
+
+
+@dataclass(frozen=True, eq=False)
+class ByModel:
+    """By a model of trajectories, whose labels are its own."""
+
+    labeller: Labeller
+    name: str
+
+    def label(self, trial: Trial) -> Labelling:
+        return self.labeller.label(trial)
+
+    def answer(self, trial: Trial, keep_labels: bool = False, heading_deg: float = 0.0) -> Answer:
+        return Answer(self.labeller.label(trial, keep_labels, heading_deg), f"model {self.name}")
+
+    def attention_model(self) -> Labeller:
+        self.labeller.require_attention()
+        return self.labeller
+
+
+class _Matching:
+    def attention_model(self) -> Labeller:
+        raise ModelError(
+            "attention: expected a model of trajectories (--model), found the matcher,"
+            " which has no attention over time to look at"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ByPose(_Matching):
+    """By matching with that pose of one marker set which fits best; mostly there is but one."""
+
+    matcher: MatcherLabeller
+    template: Template
+
+    def label(self, trial: Trial) -> Labelling:
+        return self.answer(trial).labelling
+
+    def answer(self, trial: Trial, keep_labels: bool = False, heading_deg: float = 0.0) -> Answer:
+        trial.require_points()
+        pose = best_pose(self.matcher, trial, self.template)
+        labelling, match = self.matcher.label(trial, pose, keep_labels)
+        return Answer(labelling, self.template.name, self.template.optional, match)
+
+
+@dataclass(frozen=True, eq=False)
+class ByLikeliestSet(_Matching):
+    """By matching with the likeliest of known marker sets, looked for in each trial anew."""
+
+    matcher: MatcherLabeller
+    templates: tuple[Template, ...]
+
+    def label(self, trial: Trial) -> Labelling:
+        return self.answer(trial).labelling
+
+    def answer(self, trial: Trial, keep_labels: bool = False, heading_deg: float = 0.0) -> Answer:
+        """As `Method.answer`. Raises `MarkerSetError` if the trial wears none of the sets."""
+        trial.require_points()
+        fits = compare(self.matcher, trial, self.templates)
+        candidates = tuple(candidate for candidate, _, _ in fits)
+        refuse_unlikely(candidates)
+        best, template, pose = fits[0]
+        labelling, match = self.matcher.label(trial, pose, keep_labels)
+        return Answer(labelling, f"marker set {best.name}", template.optional, match, candidates)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user said of how to label; names as on the command line."""
+
+    model: str | None = None
+    reference: Path | None = None
+    reference_frame: int | None = None
+    marker_set: str | None = None
+    training_values: Path | None = None
+    exclude: str | None = None
+
+    @property
+    def inputs(self) -> list[Path]:
+        """The files among them that an output must not replace."""
+        named = [self.model, self.marker_set]
+        return [*(Path(x) for x in named if x), *(x for x in (self.reference, self.training_values) if x)]
+
+
+def method_for(wanted: Wanted, device: str) -> Method:
+    """The way to label that the user asked for.
+
+    Raises `InputError` for options that contradict each other, and what reading their files raises.
+    """
+    path = loading.find_matcher(wanted.model)
+    if path is None:
+        return ByModel(_trajectory_model(wanted, device), str(wanted.model))
+    if wanted.training_values is not None:
+        raise ModelError(f"--training-values: expected none with the matcher {path.name}, which needs no such file")
+    if wanted.reference is None and wanted.reference_frame is not None:
+        raise InputError("--reference-frame: expected --reference beside it, found none")
+    matcher = MatcherLabeller.load(path, device)
+    if wanted.reference is not None:
+        return ByPose(matcher, _template_of_trial(wanted))
+    if wanted.marker_set is not None:
+        template = template_named(wanted.marker_set)
+        return ByPose(matcher, Template(f"marker set {template.name}", template.poses, template.optional))
+    own = loading.own_reference(path)
+    if own is not None:
+        return ByPose(matcher, Template(f"{path.name} and its own reference, {own.source}", (own,)))
+    return ByLikeliestSet(matcher, known_templates())
+
+
+def methods_for(wanted: Wanted, models: Sequence[str], device: str) -> list[tuple[str, Method]]:
+    """Each model with its name, as `method_for`; the matcher, too, if there is a reference for it or no other model.
+
+    Reference and marker set are the matchers' where there are any; otherwise a marker set is the models'.
+    """
+    matchers = [loading.find_matcher(m) is not None for m in models]
+    models = list(models)
+    if not models or (wanted.reference is not None and not any(matchers)):
+        models, matchers = [*models, loading.MATCHER], [*matchers, True]
+    found = []
+    for model, matches in zip(models, matchers, strict=True):
+        own = replace(wanted, model=model)
+        if matches:
+            own = replace(own, training_values=None if len(models) > 1 else wanted.training_values)
+        elif any(matchers):
+            own = replace(own, reference=None, reference_frame=None)
+        found.append((model, method_for(own, device)))
+    return found
+
+
+def _trajectory_model(wanted: Wanted, device: str) -> Labeller:
+    for option, given in (("--reference", wanted.reference), ("--reference-frame", wanted.reference_frame)):
+        if given is not None:
+            raise ModelError(
+                f"{option}: expected the matcher, found {wanted.model}, a model of trajectories,"
+                " which has labels of its own; leave --model away"
+            )
+    marker_set = None if wanted.marker_set is None else Path(wanted.marker_set)
+    return loading.load_labeller(str(wanted.model), wanted.training_values, marker_set, device)
+
+
+def _template_of_trial(wanted: Wanted) -> Template:
+    """The labelled pose as a template. A marker set beside it says which labels count, and which may be absent."""
+    assert wanted.reference is not None
+    trial = io.read(wanted.reference, exclude=wanted.exclude)
+    trial.require_points(str(wanted.reference))
+    marker_set, optional = None, frozenset[str]()
+    if wanted.marker_set is not None:
+        definition = definition_named(wanted.marker_set)
+        marker_set = definition.marker_set()
+        optional = frozenset(x for x, worn in definition.worn.items() if worn != "always")
+    reference = reference_from_trial(trial, wanted.reference_frame, marker_set, wanted.reference.name)
+    frame = "" if wanted.reference_frame is None else f", frame {wanted.reference_frame}"
+    return Template(f"reference {wanted.reference.name}{frame}", (reference,), optional)
