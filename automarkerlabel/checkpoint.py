@@ -20,7 +20,7 @@ from automarkerlabel.markerset import MarkerSet
 
 FORMAT = "automarkerlabel model"
 FORMAT_VERSION = 1
-_PLAIN = ("model_type", "config", "windows", "scale", "temperature", "no_label_offset", "training")
+_PLAIN = ("model_type", "config", "windows", "scale", "temperature", "no_label_offset", "confidence", "training")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,7 @@ class Checkpoint:
     scale        feature scaling, one number a feature.
     tensors      the weights by name.
     temperature, no_label_offset  calibration, see `evaluate.calibrate`.
+    confidence   what confidences are made of, see `decide.confidence.Calibration`; empty: the temperature alone.
     training     provenance: data, steps, settings, figures; plain values.
     """
 
@@ -47,6 +48,7 @@ class Checkpoint:
     no_label_offset: float = 0.0
     training: dict[str, Any] = field(default_factory=dict)
     version: str = ""
+    confidence: dict[str, Any] = field(default_factory=dict)
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
@@ -108,6 +110,7 @@ def load(path: Path) -> Checkpoint:
             str(facts["model_type"]), dict(facts["config"]), dict(facts["windows"]), marker_set,
             [float(x) for x in facts["scale"]], tensors, float(facts["temperature"]),
             float(facts["no_label_offset"]), dict(facts["training"]), str(facts["version"]),
+            dict(facts.get("confidence", {})),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: expected a model of this package, found one without {error}") from error

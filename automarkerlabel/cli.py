@@ -7,7 +7,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from automarkerlabel import __version__, console
-from automarkerlabel.commands import evaluation, files, label, marker_sets, simulate, train
+from automarkerlabel.commands import audit, evaluation, files, label, marker_sets, simulate, train
 from automarkerlabel.errors import AutoMarkerLabelError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("label")(label.label)
 app.command("train")(train.train)
 app.command("simulate")(simulate.simulate)
 app.command("eval")(evaluation.evaluate)
+app.command("audit")(audit.audit)
 app.command("export")(files.export)
 app.command("info")(files.info)
 app.add_typer(files.models, name="models")
@@ -46,7 +47,7 @@ def root(
 
 def main() -> None:
     """Run `aml` and leave with its exit code: 0 done, 1 failed, 2 bad usage or input, 3 some of many files failed,
-    130 Ctrl-C."""
+    4 `audit --strict` found something, 130 Ctrl-C."""
     sys.exit(run(sys.argv[1:]))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from automarkerlabel import io
+from automarkerlabel.decide.doubtful import label_doubts
 from automarkerlabel.errors import InputError, TrialError
 from automarkerlabel.markerset import labelled_columns
 from automarkerlabel.trial import Trial
@@ -77,6 +78,11 @@ def read_labelled(
         more = f" (and {len(failures) - 1} more: {'; '.join(str(e) for e in failures[1:])})" if failures[1:] else ""
         raise type(failures[0])(f"{failures[0]}{more}")
     return sources
+
+
+def label_notes(sources: Iterable[Source]) -> list[str]:
+    """A line for each trial whose labels do not agree with themselves; it may well be learnt from all the same."""
+    return [note for s in sources for note in label_doubts(s.trial, s.path.name)]
 
 
 def split_validation(

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from automarkerlabel import checkpoint as store
 from automarkerlabel import tracklets as pieces
-from automarkerlabel.decide.assign import decide, hold_fixed
+from automarkerlabel.decide.assign import FREE, decide, hold_fixed
+from automarkerlabel.decide.confidence import Calibration, calibrated, signed
+from automarkerlabel.decide.swaps import Solved, named, repaired
 from automarkerlabel.errors import InputError, ModelError
 from automarkerlabel.features import (
     Windows,
@@ -57,6 +59,7 @@ class Labeller:
         self.checkpoint = checkpoint
         self.marker_set: MarkerSet = checkpoint.marker_set
         self.device = torch.device(device)
+        self.calibration = Calibration.from_plain(checkpoint.confidence)
         self.legacy: LegacyModel | None = None
         if checkpoint.model_type == "legacy_lstm":
             from automarkerlabel.legacy import model  # and with it scipy.signal, only where it is needed
@@ -91,32 +94,55 @@ class Labeller:
                 " which has no attention weights"
             )
 
-    def label(self, trial: Trial, keep_labels: bool = False, heading_deg: float = 0.0) -> Labelling:
+    def label(self, trial: Trial, keep_labels: bool = False, heading_deg: float = 0.0, swaps: bool = True) -> Labelling:
         """The labels of a trial's tracklets, each with its confidence.
 
         keep_labels  holds names fixed that the trial has already and the marker set knows.
         heading_deg  turns the trial about the vertical before a converted model of the predecessor sees it;
                      other models do not depend on heading.
+        swaps        whether columns that carry two markers are looked for and cut; see `decide.swaps`.
 
         Raises `TrialError` for a trial without visible points.
         """
         trial.require_points()
-        tracklets, scores = self.scores(trial, heading_deg)
-        sets = pieces.meeting_sets(trial, tracklets)
-        fixed = hold_fixed(trial, tracklets, self.marker_set.labels) if keep_labels else None
-        return decide(scores, tracklets, sets, self.checkpoint.temperature, fixed)
 
-    def scores(self, trial: Trial, heading_deg: float = 0.0) -> tuple[list[Tracklet], LabelScores]:
-        """The trial's tracklets, and what the calibrated model says of each in its windows."""
-        tracklets, scores = self.raw_scores(trial, heading_deg)
+        def decided(trial: Trial, tracklets: list[Tracklet], scores: LabelScores) -> Labelling:
+            sets = pieces.meeting_sets(trial, tracklets)
+            fixed = hold_fixed(trial, tracklets, self.marker_set.labels) if keep_labels else None
+            labelling = decide(scores, tracklets, sets, self.checkpoint.temperature, fixed)
+            held = None if fixed is None else fixed != FREE
+            return signed(labelling, scores, sets, trial.rate_hz, held)
+
+        def solve(trial: Trial, tracklets: list[Tracklet]) -> Solved[None]:
+            scores = self.scores(trial, heading_deg, tracklets)[1]
+            return Solved(scores, decided(trial, tracklets, scores), None)
+
+        if swaps:
+            labelling, _ = repaired(trial, solve, decided, named(trial) if keep_labels else (), self.split)
+        else:
+            labelling = solve(trial, self.split(trial)).labelling
+        return calibrated(labelling, self.calibration)
+
+    def split(self, trial: Trial) -> list[Tracklet]:
+        """The tracklets of a trial, as the model wants them."""
+        return pieces.split(trial) if self.legacy is None else self.legacy.split(trial)
+
+    def scores(
+        self, trial: Trial, heading_deg: float = 0.0, tracklets: list[Tracklet] | None = None
+    ) -> tuple[list[Tracklet], LabelScores]:
+        """The trial's tracklets, its own unless given, and what the calibrated model says of each in its windows."""
+        tracklets, scores = self.raw_scores(trial, heading_deg, tracklets)
         offset = self.checkpoint.no_label_offset
         return tracklets, scores.without_label_less_likely(offset) if offset else scores
 
-    def raw_scores(self, trial: Trial, heading_deg: float = 0.0) -> tuple[list[Tracklet], LabelScores]:
+    def raw_scores(
+        self, trial: Trial, heading_deg: float = 0.0, tracklets: list[Tracklet] | None = None
+    ) -> tuple[list[Tracklet], LabelScores]:
         """As `scores`, before calibration."""
+        if tracklets is None:
+            tracklets = self.split(trial)
         if self.legacy is not None:
-            return self.legacy.scores(trial, heading_deg)
-        tracklets = pieces.split(trial)
+            return self.legacy.scores(trial, heading_deg, tracklets)
         windows = cut_windows(trial.visible, tracklets, trial.rate_hz, self.windows)
         parts = [
             torch.log_softmax(self._forward(x, mask)[0], -1).cpu().numpy()
@@ -222,5 +248,6 @@ def facts(checkpoint: store.Checkpoint) -> dict[str, Any]:
         "windows": checkpoint.windows,
         "temperature": checkpoint.temperature,
         "no_label_offset": checkpoint.no_label_offset,
+        "calibrated": bool(checkpoint.confidence),
         "training": checkpoint.training,
     }

@@ -72,7 +72,12 @@ class ByModel:
         return self.labeller
 
 
-class _Matching:
+@dataclass(frozen=True, eq=False)
+class Matching:
+    """By the matcher."""
+
+    matcher: MatcherLabeller
+
     def attention_model(self) -> Labeller:
         raise ModelError(
             "attention: expected a model of trajectories (--model), found the matcher,"
@@ -81,10 +86,9 @@ class _Matching:
 
 
 @dataclass(frozen=True, eq=False)
-class ByPose(_Matching):
+class ByPose(Matching):
     """By matching with that pose of one marker set which fits best; mostly there is but one."""
 
-    matcher: MatcherLabeller
     template: Template
 
     def label(self, trial: Trial) -> Labelling:
@@ -98,10 +102,9 @@ class ByPose(_Matching):
 
 
 @dataclass(frozen=True, eq=False)
-class ByLikeliestSet(_Matching):
+class ByLikeliestSet(Matching):
     """By matching with the likeliest of known marker sets, looked for in each trial anew."""
 
-    matcher: MatcherLabeller
     templates: tuple[Template, ...]
 
     def label(self, trial: Trial) -> Labelling:
@@ -158,6 +161,12 @@ def method_for(wanted: Wanted, device: str) -> Method:
     if own is not None:
         return ByPose(matcher, Template(f"{path.name} and its own reference, {own.source}", (own,)))
     return ByLikeliestSet(matcher, known_templates())
+
+
+def notes_about(method: Method) -> tuple[str, ...]:
+    """What speaks against the labels of the pose that a method matches to, a line each."""
+    poses = method.template.poses if isinstance(method, ByPose) else ()
+    return tuple(note for pose in poses for note in pose.notes)
 
 
 def methods_for(wanted: Wanted, models: Sequence[str], device: str) -> list[tuple[str, Method]]:

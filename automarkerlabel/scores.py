@@ -9,7 +9,7 @@ import numpy as np
 from automarkerlabel.errors import TrialError
 from automarkerlabel.markerset import is_unlabelled
 from automarkerlabel.tracklets import Tracklet
-from automarkerlabel.trial import FloatArray, IntArray, Trial
+from automarkerlabel.trial import BoolArray, FloatArray, IntArray, Trial
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +63,33 @@ class LabelScores:
 
 @dataclass(frozen=True)
 class Cut:
-    """A frame where a column was split because its identity changed: `column`, `frame`, and why, in words."""
+    """Where a column was split because its identity changed: `column`, its first `frame` after that, why, in words, and
+    the labels before and after, None for none."""
 
     column: int
     frame: int
     why: str
+    before: str | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Signs:
+    """What tells how far each label of a labelling is to be trusted; see `decide.confidence`.
+
+    of_tracklet  float32 `(n_tracklets, n_signs)`, the larger the better.
+    courses      of each tracklet a moment `(n_moments,)` in frames, ascending, for each window that speaks of it, and
+                 `(n_moments,)` how much the windows about that moment agree with its label, in nats.
+    held         bool `(n_tracklets,)`: the label was not decided but given.
+    """
+
+    of_tracklet: FloatArray
+    courses: Sequence[tuple[FloatArray, FloatArray]]
+    held: BoolArray
+
+    def of(self, which: IntArray) -> "Signs":
+        """The signs of some tracklets, or of pieces of them."""
+        return Signs(self.of_tracklet[which], tuple(self.courses[n] for n in which.tolist()), self.held[which])
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +103,9 @@ class Labelling:
     second      int `(n_tracklets,)`: the next best class, -1 for none.
     cuts        where columns were split.
     gap         share by which the summed evidence could at most be larger; 0: proven the largest.
+    signs       what confidence is made of, None where it is not known.
+    courses     of each tracklet moments `(n_moments,)` in frames, ascending, and the confidence then `(n_moments,)`;
+                empty where it is not known. See `decide.confidence.frame_confidence`.
     """
 
     labels: Sequence[str]
@@ -90,6 +115,8 @@ class Labelling:
     second: IntArray
     cuts: Sequence[Cut] = ()
     gap: float = 0.0
+    signs: Signs | None = None
+    courses: Sequence[tuple[FloatArray, FloatArray]] = ()
 
     def __post_init__(self) -> None:
         n = len(self.tracklets)

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from automarkerlabel import calibration
 from automarkerlabel import checkpoint as store
 from automarkerlabel.collect import Source, split_validation
 from automarkerlabel.errors import InputError, MarkerSetError, OutputError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from automarkerlabel.legacy.training import LegacySettings, LegacyTrainer
 
 _CUSTOMARY_OFFSET = 2.0
+_MOST_VALIDATION = 24  # trials by which confidences are fitted
 
 
 @dataclass(frozen=True)
@@ -211,12 +213,28 @@ def calibrate(trainer: Trainer) -> store.Checkpoint:
     customary amount.
     """
     stored = store.load(trainer.out)
+    told: dict[str, Any] = {}
+    confidence: dict[str, Any] = {}
     if trainer.task.validation:
         corruption = Corruption(swaps=0, seed=trainer.settings.seed)
         labeller = Labeller(stored, str(trainer.device))
         offset, temperature = fit_calibration(labeller, trainer.task.validation, corruption)
+        labeller = Labeller(replace(stored, no_label_offset=offset, temperature=temperature), str(trainer.device))
+        confidence, told = _confidence(labeller, trainer.task.validation, trainer.settings.seed)
     else:
         offset, temperature = _CUSTOMARY_OFFSET, 1.0
-    calibrated = replace(stored, no_label_offset=offset, temperature=temperature)
+    calibrated = replace(
+        stored, no_label_offset=offset, temperature=temperature, confidence=confidence,
+        training=stored.training | {"calibration": told},
+    )  # fmt: skip
     store.save(calibrated, trainer.out)
     return calibrated
+
+
+def _confidence(labeller: Labeller, trials: Sequence[Trial], seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What confidences are made of, as plain values, and how well; nothing where the trials hold too little."""
+    try:
+        fitted = calibration.calibrate(labeller, trials[:_MOST_VALIDATION], Corruption(seed=seed + 1))
+    except InputError as error:
+        return {}, {"by temperature alone": str(error)}
+    return {} if fitted.calibration is None else fitted.calibration.plain(), fitted.to_dict()

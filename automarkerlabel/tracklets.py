@@ -154,8 +154,10 @@ def visibility(trial: Trial, tracklets: Sequence[Tracklet], frames: IntArray | N
 def meeting_sets(trial: Trial, tracklets: Sequence[Tracklet]) -> BoolArray:
     """The sets of tracklets that are seen in one frame, in the order of time, `(n_sets, n_tracklets)`.
 
-    Frames in which no point appears are left out: their sets are part of an earlier one. Two tracklets are seen in one
-    frame exactly if some set holds both.
+    Frames in which no point appears and no tracklet begins are left out: their sets are part of an earlier one. Two
+    tracklets are seen in one frame exactly if some set holds both.
     """
     before = np.vstack([np.zeros((1, trial.n_columns), bool), trial.visible[:-1]])
-    return visibility(trial, tracklets, np.flatnonzero((trial.visible & ~before).any(1)))
+    begins = (trial.visible & ~before).any(1)
+    begins[[t.start for t in tracklets]] = True
+    return visibility(trial, tracklets, np.flatnonzero(begins))

@@ -18,10 +18,9 @@ from automarkerlabel.io.files import atomic, check_input, check_output, same_fil
 from automarkerlabel.matching.labeller import MatchFacts
 from automarkerlabel.matching.templates import Candidate
 from automarkerlabel.methods import Answer, Method
+from automarkerlabel.review import Doubt, review, write_review
 from automarkerlabel.scores import output_columns
 from automarkerlabel.trial import Trial
-
-DOUBTFUL = 0.9  # labels below this confidence are worth a look
 
 
 @dataclass(frozen=True)
@@ -45,15 +44,14 @@ class LabelOptions:
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """A label to look at: where it stands and what else it may be."""
+class Swap:
+    """Where a column changes its label, and why: `frame` is the first with the label `after`."""
 
-    label: str
     column: str
-    first_frame: int
-    last_frame: int
-    confidence: float
-    second: str
+    frame: int
+    before: str
+    after: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,8 @@ class LabelSummary:
     """What labelling one file came to. `output` is None for a dry run; shares lie between 0 and 1.
 
     `by` says what it was labelled by. `missing` are labels that were not found, `optional` those of them whose absence
-    means nothing. `candidates` are the marker sets that were compared, `match` the figures of a match.
+    means nothing. `doubtful` are labels to look at, the most doubtful first. `candidates` are the marker sets that were
+    compared, `match` the figures of a match. `swaps` are changes of label within columns.
     """
 
     trial: str
@@ -83,6 +82,7 @@ class LabelSummary:
     seconds: float
     candidates: tuple[Candidate, ...] = ()
     match: MatchFacts | None = None
+    swaps: tuple[Swap, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -100,35 +100,25 @@ def label_file(method: Method, source: Path, output: Path, options: LabelOptions
     trial = io.read(source, options.units, options.up, options.exclude)
     trial.require_points(str(source))
     answer = method.answer(trial, options.keep_labels, options.heading_deg)
+    doubts = review(answer.labelling, trial, options.min_confidence)
     answer = replace(answer, labelling=keep_confident(answer.labelling, options.min_confidence))
     notes: tuple[str, ...] = ()
     if not options.dry_run:
         columns = output_columns(trial, answer.labelling, options.all_labels, options.keep_labels)
         notes = tuple(io.write_labelled(source, output, trial, columns, options.overwrite, options.verify))
-    summary = summarise(source, None if options.dry_run else output, trial, answer, notes)
+    summary = summarise(source, None if options.dry_run else output, trial, answer, notes, doubts)
     return replace(summary, seconds=round(time.perf_counter() - started, 2))
 
 
 def summarise(
-    source: Path, output: Path | None, trial: Trial, answer: Answer, notes: Sequence[str] = ()
-) -> LabelSummary:
-    """The figures of a labelling, and its doubtful labels, most doubtful first."""
+    source: Path, output: Path | None, trial: Trial, answer: Answer, notes: Sequence[str] = (),
+    doubts: Sequence[Doubt] = (),
+) -> LabelSummary:  # fmt: skip
+    """The figures of a labelling; `doubts` are those of the whole of it."""
     labelling = answer.labelling
     seen = np.array([trial.visible[t.start : t.stop, t.column].sum() for t in labelling.tracklets], np.int64)
     labelled = labelling.assigned >= 0
     found = {labelling.labels[k] for k in labelling.assigned[labelled]}
-    doubts = []
-    for n in np.argsort(labelling.confidence, kind="stable"):
-        label = labelling.label_of(int(n))
-        if label is not None and labelling.confidence[n] < DOUBTFUL:
-            t = labelling.tracklets[n]
-            second = int(labelling.second[n])
-            doubts.append(
-                Doubt(
-                    label, trial.labels[t.column], trial.first_frame + t.start, trial.first_frame + t.stop - 1,
-                    round(float(labelling.confidence[n]), 4), labelling.labels[second] if second >= 0 else "none",
-                )
-            )  # fmt: skip
     return LabelSummary(
         trial=str(source),
         output=None if output is None else str(output),
@@ -149,6 +139,10 @@ def summarise(
         seconds=0.0,
         candidates=answer.candidates,
         match=answer.match,
+        swaps=tuple(
+            Swap(trial.labels[c.column], trial.first_frame + c.frame, c.before or "none", c.after or "none", c.why)
+            for c in labelling.cuts
+        ),
     )
 
 
@@ -201,13 +195,25 @@ def write_csv_rows(
         rows = csv.writer(file)
         rows.writerow(
             ["trial", "output", "frames", "rate_hz", "columns", "tracklets", "found", "missing", "doubtful",
-             "unlabelled_tracklets", "labelled_share", "mean_confidence", "by", "notes", "error"]
+             "unlabelled_tracklets", "labelled_share", "mean_confidence", "by", "notes", "doubtful_frames", "error"]
         )  # fmt: skip
         for s in summaries:
             rows.writerow(
                 [s.trial, s.output or "", s.n_frames, s.rate_hz, s.n_columns, s.n_tracklets, len(s.found),
                  " ".join(s.missing), len(s.doubtful), s.unlabelled_tracklets, f"{s.labelled_share:.4f}",
-                 f"{s.mean_confidence:.4f}", s.by, "; ".join(s.notes), ""]
+                 f"{s.mean_confidence:.4f}", s.by, "; ".join(s.notes), _doubtful_frames(s), ""]
             )  # fmt: skip
         for trial, error in failures:
-            rows.writerow([trial, *[""] * 13, error])
+            rows.writerow([trial, *[""] * 14, error])
+
+
+def _doubtful_frames(summary: LabelSummary) -> str:
+    """Label, frames and lowest confidence of each stretch that is in doubt."""
+    spans = [(d.label, s) for d in summary.doubtful for s in d.spans]
+    return "; ".join(f"{label} {s.first_frame}-{s.last_frame} {s.confidence:.3f}" for label, s in spans)
+
+
+def write_reviews(path: Path, summaries: Sequence[LabelSummary], overwrite: bool) -> None:
+    """The doubtful labels of all trials, one a row."""
+    check_output(path, overwrite=overwrite)
+    write_review(path, [(s.trial, s.doubtful) for s in summaries])

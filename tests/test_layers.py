@@ -16,7 +16,7 @@ LAYERS = {
     "labeller": 3, "training": 3, "checkpoint": 3, "legacy": 3,
     "dataset": 3, "memory": 3, "threads": 3, "collect": 3,
     "evaluate": 3, "teach": 3, "workflow": 3, "selfcheck": 3, "info": 3, "facts": 3,
-    "loading": 3, "methods": 3, "doubts": 3,
+    "loading": 3, "methods": 3, "doubts": 3, "audit": 3, "audit_files": 3, "calibration": 3, "review": 3,
     "cli": 4, "console": 4, "commands": 4, "__main__": 4,
 }  # fmt: skip
 ALLOWED = {

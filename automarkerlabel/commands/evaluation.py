@@ -1,7 +1,7 @@
 """`aml eval` and `aml test-models`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,11 @@ from automarkerlabel.commands.common import (
     Up,
 )
 from automarkerlabel.errors import InputError
+
+if TYPE_CHECKING:
+    from automarkerlabel.methods import Method
+    from automarkerlabel.simulate.corrupt import Corruption
+    from automarkerlabel.trial import Trial
 
 
 def evaluate(
@@ -37,6 +42,10 @@ def evaluate(
     rotate: Annotated[bool, typer.Option(help="turn each trial to a random heading")] = True,
     seed: Seed = 0,
     min_confidence: Annotated[float, typer.Option(help="leave labels below this confidence away")] = 0.5,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="fit the model's confidences to these trials and store that in its file")
+    ] = False,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="with --calibrate: a new file for the model")] = None,
     training_values: Annotated[Path | None, typer.Option(help="of a checkpoint of the predecessor")] = None,
     marker_set: Annotated[
         str | None, typer.Option(help="for the matcher: a known set's name or file; OpenSim file of a checkpoint")
@@ -62,8 +71,12 @@ def evaluate(
     models = methods_for(wanted, model, as_device(device))
     model = [name for name, _ in models]
     corruption = Corruption(cuts, occlude, ghosts, swaps, rotate, hidden_markers, seed)
+    target = _calibrated_file(model, calibrate, out)
     with console.progress("reading", len(paths), as_json) as bar:
         sources = collect.read_labelled(paths, units, up, exclude, lambda *_: console.advance(bar))
+    if target is not None:
+        _calibrate(models[0][1], *target, [s.trial for s in sources], corruption, as_json)
+        return
     with console.progress("evaluating", len(sources), as_json) as bar:
         found = measure.evaluate(models, sources, corruption, protocol, min_confidence, lambda *_: console.advance(bar))
     report = measure.report(found)
@@ -71,6 +84,46 @@ def evaluate(
         console.print_json(report)
         return
     _print(report, model)
+
+
+def _calibrated_file(models: list[str], wanted: bool, out: Path | None) -> tuple[Path, Path] | None:
+    """The model's file and where the calibrated one goes, if that is wanted. Raises `InputError`, `OutputError`."""
+    from automarkerlabel import calibration, loading
+    from automarkerlabel.labeller import find_model
+
+    if not wanted:
+        if out is not None:
+            raise InputError("-o: expected --calibrate beside it, found none")
+        return None
+    if len(models) != 1:
+        raise InputError(f"--calibrate: expected one --model, found {', '.join(models)}")
+    path = loading.find_matcher(models[0]) or find_model(models[0])
+    return path, calibration.output_for(path, out)
+
+
+def _calibrate(
+    method: "Method", path: Path, out: Path, trials: "list[Trial]", corruption: "Corruption", as_json: bool
+) -> None:
+    """Fit, store and tell."""
+    from automarkerlabel import calibration
+
+    with console.progress("calibrating", calibration.number_of_cases(trials), as_json) as bar:
+        fitted, temperature, offset = calibration.recalibrate(
+            method, trials, corruption, lambda *_: console.advance(bar)
+        )
+    calibration.store_in(path, out, fitted, temperature, offset)
+    if as_json:
+        told = {"model": str(out), "temperature": temperature, "no_label_offset": offset, **fitted.to_dict()}
+        console.print_json(told)
+        return
+    console.results.print(
+        f"{fitted.n_tracklets} tracklets in {fitted.n_cases} cases; calibration error by points, in cases"
+        f" not fitted to: {fitted.before.points:.4f} before, {fitted.after.points:.4f} with what was fitted to others",
+        markup=False,
+    )
+    if fitted.calibration is None:
+        console.results.print("that foretells no better: confidences stay as they were", markup=False)
+    console.results.print(f"written: {out}", markup=False, soft_wrap=True)
 
 
 def _print(report: dict[str, Any], models: list[str]) -> None:

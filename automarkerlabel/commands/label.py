@@ -20,6 +20,7 @@ from automarkerlabel.commands.common import (
 )
 from automarkerlabel.errors import AutoMarkerLabelError
 
+_MOST_SHOWN = 5  # doubtful labels; all are in --json and --review
 # In a batch these fail one trial, not all: ours, and what libraries raise on a machine in need or a file gone mad.
 _FAILURES = (AutoMarkerLabelError, MemoryError, OSError, RuntimeError, ValueError)
 
@@ -49,6 +50,7 @@ def label(
         Path | None, typer.Option(help="write attention weights (.h5; a folder for many trials)")
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="write a row for each trial")] = None,
+    review: Annotated[Path | None, typer.Option(help="write a row for each doubtful label, worst first (.csv)")] = None,
     units: Units = None,
     up: Up = None,
     exclude: Exclude = None,
@@ -66,7 +68,7 @@ def label(
     from automarkerlabel import workflow as work
     from automarkerlabel.io.files import check_output
     from automarkerlabel.labeller import as_device
-    from automarkerlabel.methods import Wanted, method_for
+    from automarkerlabel.methods import Wanted, method_for, notes_about
 
     options = work.LabelOptions(
         min_confidence, keep_labels, all_labels, units, up, exclude, heading, overwrite, dry_run, not no_verify
@@ -74,12 +76,14 @@ def label(
     wanted = Wanted(model, reference, reference_frame, marker_set, training_values, exclude)
     outputs = work.outputs_for(trials, out)
     attention = work.outputs_for(trials, dump_attention, ".h5") if dump_attention is not None else []
-    tables = [csv] if csv is not None else []
+    tables = [x for x in (csv, review) if x is not None]
     if not dry_run:
         work.refuse_collisions([*outputs, *attention, *tables], [*trials, *wanted.inputs])
     for table in tables:
         check_output(table, overwrite=overwrite)
     method = method_for(wanted, as_device(device))
+    for note in notes_about(method):
+        console.say(f"note: {note}")
     if attention:
         method.attention_model()
     summaries: list[work.LabelSummary] = []
@@ -105,6 +109,8 @@ def label(
     finally:
         if csv is not None:  # also for what was done before Ctrl-C
             work.write_csv_rows(csv, summaries, failures, overwrite)
+        if review is not None:
+            work.write_reviews(review, summaries, overwrite)
     _say_sets(summaries, as_json)
     if as_json:
         found = [s.to_dict() for s in summaries]
@@ -124,7 +130,8 @@ def _print(summary: "work.LabelSummary", brief: bool) -> None:  # type: ignore[n
     how = f"by {summary.by}{_fit(summary)}, in {summary.seconds:.1f} s"
     if brief:
         doubts = f", {len(summary.doubtful)} doubtful" if summary.doubtful else ""
-        console.results.print(f"{Path(summary.trial).name}: {found}{doubts}, {how} -> {where}", markup=False)
+        swaps = f", {len(summary.swaps)} changes of label within columns" if summary.swaps else ""
+        console.results.print(f"{Path(summary.trial).name}: {found}{swaps}{doubts}, {how} -> {where}", markup=False)
         return
     console.results.print(f"{summary.trial}: {found}; mean confidence {summary.mean_confidence:.3f}", markup=False)
     console.results.print(how, markup=False)
@@ -134,15 +141,27 @@ def _print(summary: "work.LabelSummary", brief: bool) -> None:  # type: ignore[n
     lacking = [x for x in summary.missing if x not in summary.optional]
     if lacking and summary.match is None:  # of a match a note says so
         console.results.print(f"missing: {', '.join(lacking)}", markup=False)
+    if summary.swaps:
+        rows = [[x.column, str(x.frame), x.before, x.after, x.why] for x in summary.swaps[:15]]
+        title = f"columns that carry two markers ({len(summary.swaps)} changes)"
+        console.results.print(
+            console.table(title, ["column", "from frame", "before", "after", "why"], rows, frozenset({1}))
+        )
     if summary.doubtful:
         rows = [
-            [d.label, d.column, f"{d.first_frame}-{d.last_frame}", f"{d.confidence:.2f}", d.second]
-            for d in summary.doubtful[:15]
+            [d.label if d.kept else f"({d.label})", d.column, _frames(d), f"{d.lowest:.2f}", d.second, d.why]
+            for d in summary.doubtful[:_MOST_SHOWN]
         ]
-        title = f"look at these first ({len(summary.doubtful)} doubtful)"
-        head = ["label", "column", "frames", "confidence", "or else"]
+        title = f"look at these first ({len(summary.doubtful)} doubtful; labels in brackets were left away)"
+        head = ["label", "column", "frames", "confidence", "or else", "why"]
         console.results.print(console.table(title, head, rows, frozenset({3})))
     console.results.print(f"written: {where}" if summary.output else where, markup=False)
+
+
+def _frames(doubt: "work.Doubt") -> str:  # type: ignore[name-defined] # noqa: F821
+    """The frames to look at: the worst stretch, or all."""
+    worst = min(doubt.spans, key=lambda s: s.confidence, default=doubt)
+    return f"{worst.first_frame}-{worst.last_frame}"
 
 
 def _fit(summary: "work.LabelSummary") -> str:  # type: ignore[name-defined] # noqa: F821

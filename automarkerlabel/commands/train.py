@@ -115,7 +115,10 @@ def train(
         paths = collect.find_trials(places)
         teach.refuse_inputs(out, [*paths, config, marker_set, training_values, shared["base"]])
         with console.progress("reading", len(paths), as_json) as bar:
-            return collect.read_labelled(paths, units, up, exclude, lambda *_: console.advance(bar))
+            sources = collect.read_labelled(paths, units, up, exclude, lambda *_: console.advance(bar))
+        for note in collect.label_notes(sources):
+            console.say(f"note: {note}")
+        return sources
 
     if training_values is not None:
         for option, asked in (

@@ -1,102 +1,79 @@
 """The labelling with the most evidence: an exact integer program over all tracklets and labels of a trial.
 
 Each tracklet takes one label or none; no label stands twice among tracklets seen in the same frame; the summed
-evidence is the largest possible (SciPy's HiGHS).
+evidence, and how well pieces of one label continue each other, is the largest possible.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
 
-from automarkerlabel.errors import ProcessingError
+from automarkerlabel.decide.continuity import NO_JOINS, Joins
+from automarkerlabel.decide.search import search
 from automarkerlabel.markerset import is_unlabelled, labelled_columns
 from automarkerlabel.scores import Labelling, LabelScores
 from automarkerlabel.tracklets import Tracklet
 from automarkerlabel.trial import BoolArray, FloatArray, IntArray, Trial
 
+Array = npt.NDArray[np.float64]
+
 MAX_WINDOWS = 10  # windows of one tracklet that count as independent evidence
-TIME_LIMIT_S = 60.0
+TIME_LIMIT_S = 25.0
 FREE = -2  # a tracklet whose label is not held
 
 
-def evidence(scores: LabelScores, max_windows: int = MAX_WINDOWS) -> npt.NDArray[np.float64]:
-    """`(n_tracklets, n_labels)`: mean log-score of a label minus that of *no label*, times the number of windows,
-    of which `max_windows` count as independent."""
+def evidence(scores: LabelScores, max_windows: int = MAX_WINDOWS) -> Array:
+    """`(n_tracklets, n_labels)`: mean log-score of a label minus that of *no label*, times the number of windows that
+    are independent of each other, `max_windows` at most."""
     mean = scores.mean().astype(np.float64)
-    weight = np.minimum(scores.n_windows(), max_windows)
+    weight = np.minimum(independent_windows(scores), max_windows)
     with np.errstate(invalid="ignore"):
         gain = (mean[:, :-1] - mean[:, -1:]) * weight[:, None]
     return np.where(weight[:, None] > 0, gain, -np.inf)
 
 
+def independent_windows(scores: LabelScores) -> Array:
+    """`(n_tracklets,)`: how many windows of the usual length the time fills that each tracklet's windows speak for.
+
+    Time that several windows share counts once. 0 without a window, otherwise 1 at least.
+    """
+    owner, (start, stop) = scores.tracklet, scores.frames.T
+    order = np.lexsort((start, owner))
+    owner, start, stop = owner[order], start[order], stop[order]
+    latest = int(stop.max(initial=0)) + 1
+    reached = np.maximum.accumulate(stop + owner * latest) - owner * latest  # in frames of the same tracklet
+    before = np.append(0, np.where(owner[1:] == owner[:-1], reached[:-1], 0))[: len(owner)]
+    new = np.maximum(stop - np.maximum(start, before), 0)
+    time = np.bincount(owner, new, scores.n_tracklets)
+    longest = np.ones(scores.n_tracklets)
+    np.maximum.at(longest, owner, stop - start)
+    return np.where(scores.n_windows() > 0, np.maximum(time / longest, 1), 0)
+
+
 def assign(
-    gain: npt.NDArray[np.float64], sets: BoolArray, time_limit_s: float = TIME_LIMIT_S
-) -> tuple[IntArray, float]:
-    """The label of each tracklet `(n_tracklets,)`, -1 for none, with the largest summed gain; and the gap.
+    gain: Array, sets: BoolArray, time_limit_s: float = TIME_LIMIT_S, joins: Joins = NO_JOINS,
+    must: BoolArray | None = None,
+) -> tuple[IntArray, float]:  # fmt: skip
+    """The label of each tracklet `(n_tracklets,)`, -1 for none, that are worth most together; and the gap.
 
-    gain  `(n_tracklets, n_labels)`: what a label is worth over none, which is worth 0.
-    sets  `(n_sets, n_tracklets)`: which tracklets are seen together, see `tracklets.meeting_sets`.
+    gain   `(n_tracklets, n_labels)`: what a label is worth over none, which is worth 0; -inf rules it out.
+    sets   `(n_sets, n_tracklets)`: which tracklets are seen together, see `tracklets.meeting_sets`; one that is in no
+           set gets no label.
+    joins  what it is worth beyond that if two tracklets follow each other in one label, see `continuity.find_joins`.
+    must   bool `(n_tracklets,)`: those that may not go without a label.
 
-    Labels that are worth nothing are left out beforehand: taking none instead is never worse and frees the label.
-    The gap is 0 for a proven optimum. A model that knows next to nothing can make the program too hard for
-    `time_limit_s`: then the best found so far is returned, and the share by which the sum could at most be larger.
+    The gap is 0 for a proven optimum. A model that knows next to nothing can make the problem too hard for
+    `time_limit_s`: then the best found so far is returned, and the share by which its worth could at most be larger.
 
     Raises `ProcessingError` if there is no answer by then.
     """
-    answer = np.full(len(gain), -1, np.int64)
-    tracklet, label = np.nonzero(gain > 0)
-    if not len(tracklet):
-        return answer, 0.0
-    matrix, lower, upper = _constraints(tracklet, label, sets)
-    n, n_free = len(tracklet), matrix.shape[1] - len(tracklet)
-    result = milp(
-        np.concatenate([-gain[tracklet, label], np.zeros(n_free)]),
-        integrality=np.concatenate([np.ones(n, np.int64), np.zeros(n_free, np.int64)]),
-        bounds=Bounds(0, 1),
-        constraints=LinearConstraint(matrix, lower, upper),
-        options={"mip_rel_gap": 0.0, "time_limit": time_limit_s},
-    )
-    if result.x is None:
-        raise ProcessingError(f"assignment: expected an answer within {time_limit_s:g} s, found: {result.message}")
-    taken = result.x[:n] > 0.5
-    answer[tracklet[taken]] = label[taken]
-    return answer, 0.0 if result.status == 0 else float(result.mip_gap)
-
-
-def _constraints(
-    tracklet: IntArray, label: IntArray, sets: BoolArray
-) -> tuple["csr_array[np.float64]", npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Matrix, lower and upper bounds: a tracklet takes one label at most, a label stands once in a set at most.
-
-    Variables are the pairs of `tracklet` and `label`, then for each label and set whether the label is free there.
-    A label is one unit that flows through time: taken when a tracklet that carries it appears, free again when it
-    ends. The difference of the rows of consecutive sets says so, in which a pair stands where it begins and ends
-    rather than in every set that it is part of.
-    """
-    n = len(tracklet)
-    n_rows, n_columns = int(tracklet.max()) + 1, n
-    rows, columns, values = [tracklet], [np.arange(n)], [np.ones(n)]
-    lower, upper = [np.full(n_rows, -np.inf)], [np.ones(n_rows)]
-    for k in np.unique(label):
-        pairs = np.flatnonzero(label == k)
-        held = sets[:, tracklet[pairs]].astype(np.int8)
-        held = held[np.append(True, (held[1:] != held[:-1]).any(1))]
-        m = len(held)
-        step = np.vstack([held[:1], np.diff(held, axis=0)])
-        r, c = np.nonzero(step)
-        free = np.arange(m)
-        rows += [n_rows + r, n_rows + free, n_rows + free[1:]]
-        columns += [pairs[c], n_columns + free, n_columns + free[:-1]]
-        values += [step[r, c].astype(np.float64), np.ones(m), -np.ones(m - 1)]
-        one_at_first = (free == 0).astype(np.float64)
-        lower.append(one_at_first)
-        upper.append(one_at_first)
-        n_rows, n_columns = n_rows + m, n_columns + m
-    entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
-    return csr_array(entries, shape=(n_rows, n_columns)), np.concatenate(lower), np.concatenate(upper)
+    seen: BoolArray = np.asarray(sets.any(0))
+    must = np.zeros(len(gain), np.bool_) if must is None else np.logical_and(must, seen)
+    gain = np.where(seen[:, None], gain, -np.inf)
+    if not ((gain > 0).any() or must.any() or len(joins)):
+        return np.full(len(gain), -1, np.int64), 0.0
+    return search(gain, sets, joins, must, time_limit_s)
 
 
 def decide(
@@ -105,25 +82,38 @@ def decide(
     sets: BoolArray,
     temperature: float = 1.0,
     fixed: IntArray | None = None,
+    joins: Joins = NO_JOINS,
 ) -> Labelling:
     """The labelling of a trial from its scores.
 
     sets         `(n_sets, n_tracklets)`: see `tracklets.meeting_sets`.
     temperature  divides the evidence before it becomes a confidence; fitted on validation trials.
     fixed        int `(n_tracklets,)`: labels that are held, -1 for none, `FREE` where the scores decide.
+    joins        which tracklets go on where another ended, see `continuity.find_joins`.
     """
     gain = evidence(scores)
     if fixed is None:
-        assigned, gap = assign(gain, sets)
+        assigned, gap = assign(gain, sets, joins=joins)
     else:
         held = fixed != FREE
         free = np.where(held[:, None] | taken_beside(sets, fixed, gain.shape[1]), -np.inf, gain)
-        assigned, gap = assign(free, sets)
+        named = np.flatnonzero(fixed >= 0)
+        free[named, fixed[named]] = 0
+        assigned, gap = assign(free, sets, joins=joins, must=fixed >= 0)
         assigned = np.where(held, fixed, assigned)
-    confidence, second = confidences(gain, assigned, sets, temperature)
+    confidence, second = confidences(gain + continued(assigned, joins, gain.shape[1]), assigned, sets, temperature)
     if fixed is not None:
         confidence[held] = 1.0
     return Labelling(scores.labels, tracklets, assigned, confidence, second, gap=gap)
+
+
+def continued(assigned: IntArray, joins: Joins, n_labels: int) -> Array:
+    """`(n_tracklets, n_labels)`: what the best join before and after adds to each label, as the others are labelled."""
+    most = np.zeros((2, len(assigned), n_labels))
+    for side, one, other in ((0, joins.after, joins.before), (1, joins.before, joins.after)):
+        labelled = assigned[other] >= 0
+        np.maximum.at(most[side], (one[labelled], assigned[other][labelled]), joins.worth[labelled])
+    return np.asarray(most.sum(0))
 
 
 def taken_beside(sets: BoolArray, assigned: IntArray, n_labels: int) -> BoolArray:
@@ -150,7 +140,7 @@ def hold_fixed(trial: Trial, tracklets: Sequence[Tracklet], labels: Sequence[str
 
 
 def confidences(
-    gain: npt.NDArray[np.float64], assigned: IntArray, sets: BoolArray, temperature: float = 1.0
+    gain: Array, assigned: IntArray, sets: BoolArray, temperature: float = 1.0
 ) -> tuple[FloatArray, IntArray]:
     """Probability of each tracklet's label given the others', and the next best class.
 

@@ -231,8 +231,14 @@ class LegacyModel:
         self.network = LegacyLstm(settings).eval()
         self.network.load_state_dict(dict(tensors))
 
-    def scores(self, trial: Trial, heading_deg: float = 0.0) -> tuple[list[Tracklet], LabelScores]:
-        """The trial's tracklets, as the predecessor cuts them, and their label probabilities in windows.
+    def split(self, trial: Trial) -> list[Tracklet]:
+        """The tracklets of a trial, as the predecessor cuts them."""
+        return cut(trial)
+
+    def scores(
+        self, trial: Trial, heading_deg: float = 0.0, tracklets: list[Tracklet] | None = None
+    ) -> tuple[list[Tracklet], LabelScores]:
+        """The trial's tracklets, as the predecessor cuts them unless given, and their label probabilities in windows.
 
         `heading_deg` turns the trial about z (x towards y) so that the person faces +x, as in training.
 
@@ -241,7 +247,7 @@ class LegacyModel:
 
         Raises `TrialError` if the trial's rate is 12 Hz or less.
         """
-        pieces = cut(trial)
+        pieces = cut(trial) if tracklets is None else tracklets
         kept = np.flatnonzero([long_enough(piece) for piece in pieces])
         filtered = smooth(trajectories(trial, [pieces[n] for n in kept], heading_deg), trial.rate_hz)
         windows, log_probs = self.score_windows(filtered)

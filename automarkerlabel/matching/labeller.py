@@ -7,6 +7,7 @@ evidence of all moments is decided at once. Then the subject himself, as labelle
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -16,8 +17,10 @@ import torch
 from torch import Tensor
 
 from automarkerlabel import tracklets as pieces
-from automarkerlabel.decide.assign import assign, decide, hold_fixed
+from automarkerlabel.decide.assign import FREE, assign, decide, hold_fixed
 from automarkerlabel.decide.assign import evidence as evidence_of
+from automarkerlabel.decide.confidence import Calibration, calibrated, signed
+from automarkerlabel.decide.swaps import Solved, named, repaired
 from automarkerlabel.matching.evidence import as_scores, combined, fit, labels_in, with_distances
 from automarkerlabel.matching.heading import anchors, follow, heading_path, offsets_along, refined, turned
 from automarkerlabel.matching.reference import Reference
@@ -26,6 +29,7 @@ from automarkerlabel.matching.windows import MatchWindows, cut_match_windows
 from automarkerlabel.models.matcher import MatchOutput
 from automarkerlabel.models.matcher_scores import Assignment
 from automarkerlabel.scores import Labelling, LabelScores
+from automarkerlabel.tracklets import Tracklet
 from automarkerlabel.trial import FloatArray, IntArray, Trial
 
 Array = npt.NDArray[np.float64]
@@ -59,6 +63,9 @@ class MatchOptions:
     enough             mean confidence from which on there is no second pass.
     first_recycles     how often the network improves its answer in the search for headings.
     recycles           the same when it labels; None: as it was trained.
+    rate_hz            moments a second that are looked at.
+    swaps              whether columns that carry two markers are looked for and cut; see `decide.swaps`.
+    calibrate          whether confidences are calibrated; they are for the other options as they stand here.
     """
 
     self_references: int = 4
@@ -71,6 +78,8 @@ class MatchOptions:
     first_recycles: int = 0
     recycles: int | None = None
     rate_hz: float = 5.0
+    calibrate: bool = True
+    swaps: bool = True
 
 
 @dataclass(frozen=True)
@@ -103,10 +112,11 @@ class MatcherLabeller:
 
     def __init__(
         self, scorer: Scorer, temperature: float = 1.0, no_label_offset: float = 0.0, device: str = "cpu",
-        n_workers: int = 1, half: bool = False,
+        n_workers: int = 1, half: bool = False, calibration: Calibration | None = None,
     ) -> None:  # fmt: skip
         self.scorer, self.temperature, self.no_label_offset = scorer, temperature, no_label_offset
         self.device, self.n_workers, self.half = torch.device(device), n_workers, half
+        self.calibration = calibration
 
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> "MatcherLabeller":
@@ -119,7 +129,8 @@ class MatcherLabeller:
             torch.set_num_threads(1)
         calibration = training.get("calibration", {})
         temperature, offset = (float(calibration.get(k, v)) for k, v in _UNCALIBRATED.items())
-        return cls(model.to(device), temperature, offset, device, n_workers, _has_bfloat16(device))
+        confidence = Calibration.from_plain(calibration.get("confidence"))
+        return cls(model.to(device), temperature, offset, device, n_workers, _has_bfloat16(device), confidence)
 
     def label(
         self, trial: Trial, reference: Reference, keep_labels: bool = False, options: MatchOptions | None = None
@@ -132,20 +143,39 @@ class MatcherLabeller:
         """
         options = options or MatchOptions()
         trial.require_points()
-        tracklets = pieces.split(trial)
+
+        def decided(trial: Trial, tracklets: list[Tracklet], scores: LabelScores) -> Labelling:
+            sets = pieces.meeting_sets(trial, tracklets)
+            fixed = hold_fixed(trial, tracklets, reference.labels) if keep_labels else None
+            held = None if fixed is None else fixed != FREE
+            labelling = decide(scores, tracklets, sets, self.temperature, fixed)
+            return signed(labelling, scores, sets, trial.rate_hz, held)
+
+        def solve(trial: Trial, tracklets: list[Tracklet]) -> Solved[_Way]:
+            return self._solved(trial, tracklets, reference, options, partial(decided, trial, tracklets))
+
+        if options.swaps:
+            labelling, way = repaired(trial, solve, decided, named(trial) if keep_labels else ())
+        else:
+            solved = solve(trial, pieces.split(trial))
+            labelling, way = solved.labelling, solved.about
+        if options.calibrate:
+            labelling = calibrated(labelling, self.calibration)
+        return labelling, _facts(labelling, way)
+
+    def _solved(
+        self, trial: Trial, tracklets: list[Tracklet], reference: Reference, options: MatchOptions,
+        decided: Callable[[LabelScores], Labelling],
+    ) -> "Solved[_Way]":  # fmt: skip
+        """The scores of tracklets, in two passes if need be, the labels by them, and how they came about."""
         windows = cut_match_windows(trial, tracklets, options.rate_hz)
         sets = pieces.meeting_sets(trial, tracklets)
-        fixed = hold_fixed(trial, tracklets, reference.labels) if keep_labels else None
         search = self._search(windows, reference, options)
-
         log_probs, spread_mm = self._log_probs(windows, search.heading, [search.reference], options)
 
         def scores(log_probs: Array) -> LabelScores:
             found = as_scores(windows, log_probs, reference.labels, len(tracklets))
             return found.without_label_less_likely(self.no_label_offset) if self.no_label_offset else found
-
-        def decided(log_probs: Array) -> Labelling:
-            return decide(scores(log_probs), tracklets, sets, self.temperature, fixed)
 
         def by_distances(log_probs: Array, assigned: IntArray) -> Array:
             if not options.distances or spread_mm is None:
@@ -154,7 +184,7 @@ class MatcherLabeller:
             return with_distances(windows, log_probs, assigned, pose, spread_mm, options.distances)
 
         evidence = by_distances(log_probs, assign(evidence_of(scores(log_probs)), sets)[0])
-        labelling = decided(evidence)
+        labelling = decided(scores(evidence))
         n_passes = 1
         if options.self_references and _worth_another(labelling, options):
             if options.refine:
@@ -163,12 +193,13 @@ class MatcherLabeller:
             if own:
                 log_probs = (log_probs + self._log_probs(windows, search.heading, own, options)[0]) / 2
                 evidence = by_distances(log_probs, labelling.assigned)
-                labelling = decided(evidence)
+                labelling = decided(scores(evidence))
                 n_passes = 2
         doubtful = hardly_worn(trial, labelling, options.least_worn)
         if doubtful.any():
-            labelling = decided(evidence - options.unworn * np.append(doubtful, False))
-        return labelling, _facts(labelling, search, len(windows), n_passes)
+            evidence = evidence - options.unworn * np.append(doubtful, False)
+            labelling = decided(scores(evidence))
+        return Solved(scores(evidence), labelling, _Way(search, len(windows), n_passes))
 
     def likelihood(self, trial: Trial, references: Sequence[Reference]) -> list[float]:
         """Of each reference the mean log-likelihood a point, at a few moments and the likeliest headings.
@@ -287,6 +318,15 @@ class _Search:
     likelihood: float
 
 
+@dataclass(frozen=True)
+class _Way:
+    """How scores came about: the search for headings, windows looked at, and how often."""
+
+    search: _Search
+    n_windows: int
+    n_passes: int
+
+
 def self_references(
     windows: MatchWindows, labelling: Labelling, search: "_Search", options: MatchOptions
 ) -> list[Reference]:
@@ -331,15 +371,15 @@ def _worth_another(labelling: Labelling, options: MatchOptions) -> bool:
     return bool(labelled.any()) and float(labelling.confidence[labelled].mean()) < options.enough
 
 
-def _facts(labelling: Labelling, search: _Search, n_windows: int, n_passes: int) -> MatchFacts:
+def _facts(labelling: Labelling, way: _Way) -> MatchFacts:
     labelled = labelling.assigned >= 0
-    path = np.unwrap(search.heading)
+    path = np.unwrap(way.search.heading)
     return MatchFacts(
         n_found=len(np.unique(labelling.assigned[labelled])),
         n_labels=len(labelling.labels),
         mean_confidence=float(labelling.confidence[labelled].mean()) if labelled.any() else 0.0,
-        likelihood=search.likelihood,
+        likelihood=way.search.likelihood,
         turns_deg=float(np.rad2deg(np.ptp(path))) if len(path) else 0.0,
-        n_windows=n_windows,
-        n_passes=n_passes,
+        n_windows=way.n_windows,
+        n_passes=way.n_passes,
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from automarkerlabel.decide.doubtful import label_doubts
 from automarkerlabel.errors import InputError, TrialError
 from automarkerlabel.markerset import MarkerSet, labelled_columns
 from automarkerlabel.matching.heading import side_heading, turned
@@ -22,6 +23,7 @@ class Reference:
     positions    float32 `(n_labels, 3)`, mm, z up, NaN where a label is not seen in this pose.
     heading_rad  which way the body faces, from +x towards +y; None: not known, it is searched.
     source       where it is from, in words.
+    notes        what speaks against its labels, one line each.
 
     Raises `TrialError` where they do not fit together, or fewer than three labels are seen.
     """
@@ -30,6 +32,7 @@ class Reference:
     positions: FloatArray
     heading_rad: float | None = None
     source: str = "reference"
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         positions = np.asarray(self.positions, np.float32)
@@ -84,7 +87,8 @@ def reference_from_trial(
     labels = [x for (x, _), there in zip(named, seen, strict=True) if there]
     pairs = None if marker_set is None else [p for p in marker_set.pairs or () if set(p) <= set(labels)]
     chosen = MarkerSet(labels, pairs=pairs, name=source)
-    return Reference(chosen, pose[seen], pose_heading(chosen, pose[seen]), source)
+    notes = label_doubts(trial, source, trial.first_frame + index)
+    return Reference(chosen, pose[seen], pose_heading(chosen, pose[seen]), source, tuple(notes))
 
 
 def pose_heading(marker_set: MarkerSet, positions: FloatArray) -> float | None:

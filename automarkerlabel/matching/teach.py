@@ -105,6 +105,7 @@ def prepare(
         )
         if tuned.left_out:
             lines.append(f"left out, since no frame tells which way the body faces: {', '.join(tuned.left_out)}")
+        lines += [f"note: {note}" for note in tuned.notes]
     trainer = _trainer(plan, batches, None if plan.resume else base, note, bool(sources))
     return trainer, lines
 

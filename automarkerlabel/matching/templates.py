@@ -22,7 +22,7 @@ _LEAST_CLEAR, _CLEARLY = 0.4, 1.6  # unless one fits this well, and this many ti
 _EXCERPT_S = 6.0  # of the trial, in which sets are compared
 _FEWEST = 4  # labels of a pose
 _N_CLOSE = 3  # sets that are looked at closely
-_QUICK = MatchOptions(self_references=0, rate_hz=2.5)
+_QUICK = MatchOptions(self_references=0, rate_hz=2.5, calibrate=False)
 
 
 @dataclass(frozen=True, eq=False)

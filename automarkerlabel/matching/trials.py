@@ -42,18 +42,21 @@ class _Recorded:
 class TrialSampler:
     """Endless batches from labelled trials, each by its number: the same number gives the same batch.
 
-    `left_out` names the trials that are of no use, with the reason. Raises `TrialError` if no trial is of use: there
-    must be labels on the left and the right of the body that tell which way it faces.
+    `left_out` names the trials that are of no use, with the reason; `notes` say where labels may be wrong. Raises
+    `TrialError` if no trial is of use: there must be labels on the left and the right of the body that tell which way
+    it faces.
     """
 
     def __init__(self, sources: Sequence[Source], settings: SampleSettings | None = None, seed: int = 0) -> None:
         self.settings, self.seed = settings or SampleSettings(), seed
         self.marker_set = from_trials([s.trial for s in sources], "fine-tuning")
         self.left_out: list[str] = []
+        self.notes: list[str] = []
         self._trials: list[_Recorded] = []
         references: list[tuple[tuple[int, float], Reference]] = []
         for source in sources:
             recorded, reference = _recorded(source, self.marker_set)
+            self.notes += reference.notes if reference is not None else ()
             if recorded is None or reference is None:
                 self.left_out.append(source.path.name)
                 continue
