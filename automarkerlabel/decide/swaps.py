@@ -91,7 +91,8 @@ def repaired(
         found = changes(tried.trial, tried.tracklets, tried.solved.scores, fixed)
         if not (found.exchanges or found.cuts):
             break
-        attempt = _solved(trial, *_by_evidence(trial, tried, found), solve, split)
+        rearranged = _by_evidence(trial, tried, found)
+        attempt = _solved(trial, *rearranged, solve, split) if found.exchanges else _cut(tried, *rearranged, decide)
         if attempt.solved.worth() < tried.solved.worth() + found.cost:
             break
         tried = attempt
@@ -143,6 +144,33 @@ def _solved(
     new = tangle.apply(trial)
     tracklets = cut_at(new, split(new), tangle.places(cuts).values())
     return _Tried(tangle, cuts, why, new, tracklets, solve(new, tracklets))
+
+
+def _cut(
+    tried: _Tried[T], tangle: Tangle, cuts: dict[Where, float], why: dict[Where, str], decide: Decide
+) -> _Tried[T]:
+    """The same columns with their tracklets cut, too: each window speaks for the piece that its middle is in.
+
+    That spares scoring them anew, which exchanges need, since they change what a window sees."""
+    trial, scores = tried.trial, tried.solved.scores
+    tracklets = cut_at(trial, tried.tracklets, tangle.places(cuts).values())
+    begins = np.array([t.column * trial.n_frames + t.start for t in tracklets], np.int64)
+    ends = np.array([t.column * trial.n_frames + t.stop for t in tracklets], np.int64)
+    columns = np.array([t.column for t in tried.tracklets], np.int64)
+    middle = columns[scores.tracklet] * trial.n_frames + np.minimum(scores.frames.sum(1) // 2, trial.n_frames - 1)
+    order = np.argsort(begins, kind="stable")
+    piece = order[np.maximum(np.searchsorted(begins[order], middle, side="right") - 1, 0)]
+    inside = np.flatnonzero((begins[piece] <= middle) & (middle < ends[piece]))
+    kept = inside[np.argsort(piece[inside], kind="stable")]
+    divided = replace(
+        scores,
+        tracklet=piece[kept],
+        log_probs=scores.log_probs[kept],
+        frames=scores.frames[kept],
+        n_tracklets=len(tracklets),
+    )
+    solved = replace(tried.solved, scores=divided, labelling=decide(trial, tracklets, divided))
+    return _Tried(tangle, cuts, why, trial, tracklets, solved)
 
 
 def _settled(tried: _Tried[T], decide: Decide) -> Labelling:
