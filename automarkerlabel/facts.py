@@ -7,7 +7,7 @@ from automarkerlabel import checkpoint as store
 from automarkerlabel import info, io
 from automarkerlabel.errors import FileFormatError
 from automarkerlabel.io.files import check_input
-from automarkerlabel.io.opensim import read_marker_set
+from automarkerlabel.io.opensim import is_opensim, read_marker_set
 from automarkerlabel.labeller import facts as model_facts
 from automarkerlabel.loading import matcher_facts
 from automarkerlabel.markerset import MarkerSet
@@ -22,7 +22,7 @@ def file_facts(
     suffix = path.suffix.lower()
     if suffix in io.FORMATS:
         return {"file": str(path), "kind": "trial", **info.trial_facts(path, units, up, exclude)}
-    if suffix in (".xml", ".osim"):
+    if is_opensim(path):
         return {"file": str(path), "kind": "marker set", **marker_set_facts(read_marker_set(path))}
     if store.is_checkpoint(path):
         return {"file": str(path), "kind": "model", **model_facts(store.load(path))}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,7 @@ from torch import Tensor, nn
 
 from automarkerlabel import checkpoint as store
 from automarkerlabel import tracklets as pieces
-from automarkerlabel.decide.assign import FREE, decide, hold_fixed
-from automarkerlabel.decide.confidence import Calibration, calibrated, signed
+from automarkerlabel.decide.confidence import Calibration, calibrated, decide_signed
 from automarkerlabel.decide.swaps import Solved, named, repaired
 from automarkerlabel.errors import InputError, ModelError
 from automarkerlabel.features import (
@@ -106,12 +106,7 @@ class Labeller:
         """
         trial.require_points()
 
-        def decided(trial: Trial, tracklets: list[Tracklet], scores: LabelScores) -> Labelling:
-            sets = pieces.meeting_sets(trial, tracklets)
-            fixed = hold_fixed(trial, tracklets, self.marker_set.labels) if keep_labels else None
-            labelling = decide(scores, tracklets, sets, self.checkpoint.temperature, fixed)
-            held = None if fixed is None else fixed != FREE
-            return signed(labelling, scores, sets, trial.rate_hz, held)
+        decided = partial(decide_signed, temperature=self.checkpoint.temperature, keep_labels=keep_labels)
 
         def solve(trial: Trial, tracklets: list[Tracklet]) -> Solved[None]:
             scores = self.scores(trial, heading_deg, tracklets)[1]

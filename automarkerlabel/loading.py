@@ -8,7 +8,7 @@ import numpy as np
 from automarkerlabel import checkpoint as store
 from automarkerlabel import io
 from automarkerlabel.errors import InputError, ModelError
-from automarkerlabel.io.opensim import read_marker_set
+from automarkerlabel.io.opensim import is_opensim, read_marker_set
 from automarkerlabel.labeller import PRETRAINED, Labeller, find_model
 from automarkerlabel.markerset import MarkerSet, from_trials
 from automarkerlabel.matching import store as match_store
@@ -82,7 +82,7 @@ def matcher_facts(path: Path) -> dict[str, Any]:
 
 def read_any_marker_set(path: Path) -> MarkerSet:
     """A marker set from an OpenSim file, or from the labels of a labelled trial."""
-    if path.suffix.lower() in (".xml", ".osim"):
+    if is_opensim(path):
         return read_marker_set(path)
     return from_trials([io.read(path)], path.stem)
 

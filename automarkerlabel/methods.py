@@ -209,7 +209,7 @@ def _template_of_trial(wanted: Wanted) -> Template:
     if wanted.marker_set is not None:
         definition = definition_named(wanted.marker_set)
         marker_set = definition.marker_set()
-        optional = frozenset(x for x, worn in definition.worn.items() if worn != "always")
+        optional = definition.optional
     reference = reference_from_trial(trial, wanted.reference_frame, marker_set, wanted.reference.name)
     frame = "" if wanted.reference_frame is None else f", frame {wanted.reference_frame}"
     return Template(f"reference {wanted.reference.name}{frame}", (reference,), optional)

@@ -12,7 +12,7 @@ from automarkerlabel import io
 from automarkerlabel.errors import InputError, OutputError
 from automarkerlabel.io.files import check_output
 from automarkerlabel.io.kinematics_hdf5 import list_kinematics, read_kinematics
-from automarkerlabel.io.opensim import read_marker_set
+from automarkerlabel.io.opensim import is_opensim, read_marker_set
 from automarkerlabel.marker_sets.catalogue import find, places
 from automarkerlabel.markerset import MarkerSet
 from automarkerlabel.simulate.actions import ACTIONS, STATIC
@@ -26,7 +26,6 @@ from automarkerlabel.trial import Trial
 
 FORMATS = ("c3d", "trc", "hdf5")
 DEFAULT_MOTIONS: tuple[str, ...] = tuple(a for a in ACTIONS if a != STATIC)
-_OPENSIM = (".xml", ".osim")
 _KINEMATICS = (".h5", ".hdf5")
 _CLIP_HZ = 60.0
 _SUBJECTS_A_SEED = 1_000_000
@@ -74,7 +73,7 @@ def worn_set(name: str | Path) -> WornSet:
     Raises `MarkerSetError` for an unknown name, and for a set that has no places on the body.
     """
     path = Path(name)
-    if path.suffix.lower() in _OPENSIM:
+    if is_opensim(path):
         opensim = read_marker_set(path)
         found = body_places(opensim)
         local = np.array([place for _, place in found.values()], np.float32)

@@ -5,7 +5,7 @@ So it is told by signs (how far ahead the label is, what single windows say, how
 labels with such signs were right in trials whose truth was known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from automarkerlabel.decide.assign import evidence, taken_beside
+from automarkerlabel.decide.assign import FREE, decide, evidence, hold_fixed, taken_beside
 from automarkerlabel.errors import ModelError
 from automarkerlabel.scores import Labelling, LabelScores, Signs
-from automarkerlabel.trial import BoolArray, FloatArray, IntArray, runs
+from automarkerlabel.tracklets import Tracklet, meeting_sets
+from automarkerlabel.trial import BoolArray, FloatArray, IntArray, Trial, runs
 
 Array = npt.NDArray[np.float64]
 Knots = tuple[tuple[float, float], ...]
@@ -114,6 +115,21 @@ def logit(probability: Array | FloatArray, least: float = _EXTREME) -> Array:
 
 def probability(log_odds: Array) -> FloatArray:
     return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -_MOST_NATS, _MOST_NATS))), np.float32)
+
+
+def decide_signed(
+    trial: Trial, tracklets: Sequence[Tracklet], scores: LabelScores, temperature: float, keep_labels: bool = False,
+    sets: BoolArray | None = None,
+) -> Labelling:  # fmt: skip
+    """The labelling of a trial's tracklets from their scores, with its signs.
+
+    keep_labels  holds names fixed that the trial has already and the scores know.
+    sets         those of `tracklets.meeting_sets`, where they are known already.
+    """
+    sets = meeting_sets(trial, tracklets) if sets is None else sets
+    fixed = hold_fixed(trial, tracklets, scores.labels) if keep_labels else None
+    labelling = decide(scores, tracklets, sets, temperature, fixed)
+    return signed(labelling, scores, sets, trial.rate_hz, None if fixed is None else fixed != FREE)
 
 
 def signed(

@@ -4,7 +4,7 @@ Centre and spread of a distance are those of its densest half: a label that is w
 changes neither.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,6 @@ _LEAST_MM = 3.0
 _SIGMA_OF_HALF = 0.6745  # half of a normal distribution is this near to its middle, in standard deviations
 _QUANTILES = 101
 _MOST_SPREADS = 30.0
-_FLESH_MM, _FLESH_SHARE = 5.0, 0.04  # by which a distance in one pose differs from that in motion
 _AT_ONCE = 500  # moments
 MOMENTS_HZ = 20.0
 
@@ -44,14 +43,6 @@ class Distances:
         moments = np.unique(np.linspace(0, len(points) - 1, _MOST_MOMENTS).astype(np.int64))
         centre, spread = _densest_half(apart(points[moments]))
         return cls(centre, spread, _mates(spread))
-
-    def at_pose(self, pose: FloatArray) -> "Distances":
-        """The distances of a labelled pose `(n_labels, 3)` instead, which in motion are as loose as here, and as flesh
-        makes them."""
-        centre = apart(pose[None])[0]
-        np.fill_diagonal(centre, np.nan)
-        spread = np.hypot(np.nan_to_num(self.spread), _FLESH_MM + _FLESH_SHARE * centre)
-        return replace(self, centre=centre, spread=spread, mates=_mates(spread))
 
 
 def apart(points: npt.NDArray[np.floating]) -> Array:

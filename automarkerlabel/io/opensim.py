@@ -10,11 +10,17 @@ from automarkerlabel.errors import FileFormatError, MarkerSetError
 from automarkerlabel.io.files import read_bytes
 from automarkerlabel.markerset import MarkerSet
 
+SUFFIXES = (".xml", ".osim")
 _MAX_BYTES = 64 << 20
 _MAX_DEPTH = 100
 _MM_PER_M = 1000.0
 # Where a marker names its body: OpenSim 4, its early versions, OpenSim 3.
 _BODY_TAGS = ("socket_parent_frame", "socket_parent_frame_connectee_name", "connectee_name", "body")
+
+
+def is_opensim(path: Path) -> bool:
+    """Whether a file is one of OpenSim's, by its name."""
+    return path.suffix.lower() in SUFFIXES
 
 
 def read_marker_set(path: Path) -> MarkerSet:

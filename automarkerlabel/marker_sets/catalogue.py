@@ -30,7 +30,6 @@ BUILT_IN = Path(__file__).parent
 FOLDER_VARIABLE = "AML_MARKER_SETS"  # the environment variable that names the folder of own sets
 _SUFFIX = ".toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
-_OPENSIM = (".xml", ".osim")
 
 
 def own_folder() -> Path:
@@ -161,7 +160,7 @@ def _defined(
     source: Path, name: str, frame: int | None, units: str | None, up: str | None, exclude: str | None
 ) -> Definition:
     suffix = source.suffix.lower()
-    if suffix in (_SUFFIX, *_OPENSIM):
+    if suffix in (_SUFFIX, *opensim.SUFFIXES):
         if frame is not None or units is not None or up is not None or exclude is not None:
             raise InputError(f"{source.name}: expected --frame, --units, --up and --exclude with a trial only")
         if suffix == _SUFFIX:

@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 
 from automarkerlabel import tracklets as pieces
-from automarkerlabel.decide.assign import FREE, assign, decide, hold_fixed
+from automarkerlabel.decide.assign import assign
 from automarkerlabel.decide.assign import evidence as evidence_of
-from automarkerlabel.decide.confidence import Calibration, calibrated, signed
+from automarkerlabel.decide.confidence import Calibration, calibrated, decide_signed
 from automarkerlabel.decide.swaps import Solved, named, repaired
 from automarkerlabel.matching.evidence import as_scores, combined, fit, labels_in, with_distances
 from automarkerlabel.matching.heading import anchors, follow, heading_path, offsets_along, refined, turned
+from automarkerlabel.matching.precision import has_bfloat16
 from automarkerlabel.matching.reference import Reference
 from automarkerlabel.matching.store import load_matcher
 from automarkerlabel.matching.windows import MatchWindows, cut_match_windows
@@ -130,7 +131,7 @@ class MatcherLabeller:
         calibration = training.get("calibration", {})
         temperature, offset = (float(calibration.get(k, v)) for k, v in _UNCALIBRATED.items())
         confidence = Calibration.from_plain(calibration.get("confidence"))
-        return cls(model.to(device), temperature, offset, device, n_workers, _has_bfloat16(device), confidence)
+        return cls(model.to(device), temperature, offset, device, n_workers, has_bfloat16(device), confidence)
 
     def label(
         self, trial: Trial, reference: Reference, keep_labels: bool = False, options: MatchOptions | None = None
@@ -144,15 +145,10 @@ class MatcherLabeller:
         options = options or MatchOptions()
         trial.require_points()
 
-        def decided(trial: Trial, tracklets: list[Tracklet], scores: LabelScores) -> Labelling:
-            sets = pieces.meeting_sets(trial, tracklets)
-            fixed = hold_fixed(trial, tracklets, reference.labels) if keep_labels else None
-            held = None if fixed is None else fixed != FREE
-            labelling = decide(scores, tracklets, sets, self.temperature, fixed)
-            return signed(labelling, scores, sets, trial.rate_hz, held)
+        decided = partial(decide_signed, temperature=self.temperature, keep_labels=keep_labels)
 
         def solve(trial: Trial, tracklets: list[Tracklet]) -> Solved[_Way]:
-            return self._solved(trial, tracklets, reference, options, partial(decided, trial, tracklets))
+            return self._solved(trial, tracklets, reference, options, decided)
 
         if options.swaps:
             labelling, way = repaired(trial, solve, decided, named(trial) if keep_labels else ())
@@ -165,12 +161,13 @@ class MatcherLabeller:
 
     def _solved(
         self, trial: Trial, tracklets: list[Tracklet], reference: Reference, options: MatchOptions,
-        decided: Callable[[LabelScores], Labelling],
+        decide: Callable[..., Labelling],
     ) -> "Solved[_Way]":  # fmt: skip
         """The scores of tracklets, in two passes if need be, the labels by them, and how they came about."""
         windows = cut_match_windows(trial, tracklets, options.rate_hz)
         sets = pieces.meeting_sets(trial, tracklets)
-        search = self._search(windows, reference, options)
+        decided = partial(decide, trial, tracklets, sets=sets)
+        search = self._search(windows, _Followed.of(windows), reference, options)
         log_probs, spread_mm = self._log_probs(windows, search.heading, [search.reference], options)
 
         def scores(log_probs: Array) -> LabelScores:
@@ -209,30 +206,29 @@ class MatcherLabeller:
         """
         trial.require_points()
         windows = cut_match_windows(trial, pieces.split(trial))
-        return [self._search(windows, r, MatchOptions()).likelihood for r in references]
+        path = _Followed.of(windows)
+        return [self._search(windows, path, r, MatchOptions()).likelihood for r in references]
 
-    def _search(self, windows: MatchWindows, reference: Reference, options: MatchOptions) -> "_Search":
+    def _search(
+        self, windows: MatchWindows, path: "_Followed", reference: Reference, options: MatchOptions
+    ) -> "_Search":
         """The heading of every window, and of the reference where it is not known."""
-        time_s = windows.frame / windows.rate_hz
-        followed, stretch = follow(windows.moments())
-        anchor = anchors(time_s, windows.n_points, stretch)
+        anchor, stretch = path.anchor, path.stretch
         if reference.heading_rad is None:
             few = anchor[np.unique(np.linspace(0, len(anchor) - 1, N_REFERENCE_ANCHORS).astype(np.int64))]
             tried = [replace(reference, heading_rad=h) for h in 2 * np.pi * np.arange(N_HEADINGS) / N_HEADINGS]
             found = [
-                offsets_along(self._likelihoods(windows, few, followed, r, options), stretch[few], time_s[few])[1]
+                offsets_along(
+                    self._likelihoods(windows, few, path.heading, r, options), stretch[few], path.time_s[few]
+                )[1]
                 for r in tried
             ]
             reference = tried[int(np.argmax(found))]
-        likelihood = self._likelihoods(windows, anchor, followed, reference, options)
-        offsets, total = offsets_along(likelihood, stretch[anchor], time_s[anchor])
+        likelihood = self._likelihoods(windows, anchor, path.heading, reference, options)
+        offsets, total = offsets_along(likelihood, stretch[anchor], path.time_s[anchor])
         n_points = windows.n_points[anchor].sum() + len(anchor) * np.isfinite(reference.positions[:, 0]).sum()
-        return _Search(
-            heading_path(followed, stretch, time_s, anchor, offsets),
-            stretch,
-            reference,
-            total / max(1, int(n_points)),
-        )
+        heading = heading_path(path.heading, stretch, path.time_s, anchor, offsets)
+        return _Search(heading, stretch, reference, total / max(1, int(n_points)))
 
     def _likelihoods(
         self, windows: MatchWindows, anchor: IntArray, followed: Array, reference: Reference, options: MatchOptions
@@ -299,12 +295,21 @@ class MatcherLabeller:
             yield from pool.map(work, batches)
 
 
-def _has_bfloat16(device: str) -> bool:
-    """Whether the device computes in bfloat16, as the network was trained, faster than in float32."""
-    if device.startswith("cuda"):
-        return bool(torch.cuda.is_bf16_supported())
-    told = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # no public name for it yet
-    return bool(told and told())
+@dataclass(frozen=True, eq=False)
+class _Followed:
+    """What the trial alone tells of the heading: of each window its time, the heading followed from the first of its
+    stretch, and the stretch; and the windows at which the rest is searched."""
+
+    time_s: Array
+    heading: Array
+    stretch: IntArray
+    anchor: IntArray
+
+    @classmethod
+    def of(cls, windows: MatchWindows) -> "_Followed":
+        time_s = windows.frame / windows.rate_hz
+        heading, stretch = follow(windows.moments())
+        return cls(time_s, heading, stretch, anchors(time_s, windows.n_points, stretch))
 
 
 @dataclass(frozen=True, eq=False)

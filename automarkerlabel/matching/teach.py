@@ -1,6 +1,5 @@
 """Training of the matcher as the command line asks for it: endlessly on simulated bodies, or fine-tuned on trials."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from automarkerlabel.errors import InputError, ModelError
 from automarkerlabel.io.files import check_output
 from automarkerlabel.marker_sets.catalogue import built_in_places
 from automarkerlabel.matching import store as match_store
+from automarkerlabel.matching.precision import has_bfloat16
 from automarkerlabel.matching.store import load_matcher
 from automarkerlabel.matching.training import MatchLog, MatchSettings, MatchTrainer
 from automarkerlabel.matching.trials import TrialSampler, alternating
@@ -113,7 +113,7 @@ def prepare(
 def _trainer(
     plan: MatchPlan, batches: Callable[[int], MatchBatch], base: str | None, note: dict[str, Any], tuning: bool
 ) -> MatchTrainer:
-    settings = MatchSettings(seed=plan.seed, mixed_precision=plan.device != "cpu" or bfloat16_is_faster())
+    settings = MatchSettings(seed=plan.seed, mixed_precision=has_bfloat16(plan.device))
     if tuning:
         settings = replace(settings, learning_rate=_TUNING_RATE, warmup_steps=_TUNING_WARMUP)
     if plan.learning_rate is not None:
@@ -166,16 +166,3 @@ def _keep_calibration(path: Path, calibration: Any) -> None:
     if calibration and match_store.is_matcher(path):
         config, tensors, training = match_store.read(path)
         match_store.write(path, config, tensors, training | {"calibration": calibration})
-
-
-def bfloat16_is_faster() -> bool:
-    """Whether this processor multiplies in bfloat16 faster than in float32: measured, since some emulate it."""
-    seconds = []
-    for kind in (torch.float32, torch.bfloat16):
-        a = torch.ones(512, 512, dtype=kind)
-        a @ a  # the first one warms up
-        started = time.perf_counter()
-        for _ in range(8):
-            a @ a
-        seconds.append(time.perf_counter() - started)
-    return seconds[1] < seconds[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from automarkerlabel.errors import MarkerSetError
-from automarkerlabel.io.opensim import read_marker_set
+from automarkerlabel.io.opensim import is_opensim, read_marker_set
 from automarkerlabel.marker_sets import catalogue as catalogue
 from automarkerlabel.matching.labeller import MatcherLabeller, MatchOptions
 from automarkerlabel.matching.reference import Reference
@@ -16,7 +16,6 @@ from automarkerlabel.simulate.definition import Definition, lines_from
 from automarkerlabel.simulate.opensim_body import body_places
 from automarkerlabel.trial import Trial
 
-OPENSIM = (".xml", ".osim")
 LEAST_FIT = 0.6  # below this it is in doubt whether a trial wears any of the sets,
 _LEAST_CLEAR, _CLEARLY = 0.4, 1.6  # unless one fits this well, and this many times better than the next
 _EXCERPT_S = 6.0  # of the trial, in which sets are compared
@@ -55,8 +54,7 @@ class Candidate:
 
 def template_of(definition: Definition) -> Template:
     """The template of a marker set's definition."""
-    optional = frozenset(label for label, worn in definition.worn.items() if worn != "always")
-    return Template(definition.name, tuple(catalogue.references_of(definition)), optional)
+    return Template(definition.name, tuple(catalogue.references_of(definition)), definition.optional)
 
 
 def known_templates() -> tuple[Template, ...]:
@@ -75,7 +73,7 @@ def template_named(name: str) -> Template:
 def definition_named(name: str) -> Definition:
     """As `template_named`, the definition alone."""
     path = Path(name)
-    if path.suffix.lower() not in OPENSIM:
+    if not is_opensim(path):
         return catalogue.find(name)
     return Definition(path.stem, lines_from(body_places(read_marker_set(path)), {}), path.stem, f"{path.name}, OpenSim")
 

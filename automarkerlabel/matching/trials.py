@@ -13,7 +13,7 @@ from automarkerlabel.markerset import MarkerSet, from_trials, labelled_columns
 from automarkerlabel.matching.heading import turned
 from automarkerlabel.matching.reference import Reference, pose_heading, reference_from_trial
 from automarkerlabel.models.matcher_batch import MIDDLE, WINDOW, MatchBatch
-from automarkerlabel.simulate.disturb import disturbed, mixed
+from automarkerlabel.simulate.disturb import disturbed, mixed, some
 from automarkerlabel.simulate.poses import Chance
 from automarkerlabel.simulate.samples import SampleSettings
 from automarkerlabel.trial import FloatArray, IntArray, Trial
@@ -120,20 +120,13 @@ class TrialSampler:
         flip = torch.stack([torch.ones(count), mirror, torch.ones(count)], -1)
         points, reference = points * flip[:, None, None], reference * flip[:, None]
         seen = points[:, MIDDLE].isfinite().all(-1)
-        in_query = seen & ~self._some(seen, 0.25, 0.3, chance)
+        in_query = seen & ~some(count, n, 0.25, 0.3, chance)
         shown = reference.isfinite().all(-1)
-        in_reference = shown & ~self._some(shown, 0.35, 0.15, chance)
+        in_reference = shown & ~some(count, n, 0.35, 0.15, chance)
         query, match = disturbed(points, in_query, self.settings.hidden, self.settings.n_ghosts, chance)
         match = torch.where((match >= 0) & in_reference.gather(1, match.clamp_min(0)), match, -1)
         reference = torch.where(in_reference[..., None], reference, torch.nan)
         return mixed(MatchBatch(query, dt_s, reference, match), chance)
-
-    @staticmethod
-    def _some(like: Tensor, share: float, most: float, chance: Chance) -> Tensor:
-        """In a `share` of the samples up to `most` of the labels."""
-        count = len(like)
-        wanted = chance.uniform(0, 1, *like.shape) < chance.uniform(0, most, count, 1)
-        return chance.happens(share, count, 1) & wanted
 
 
 def alternating(first: Callable[[int], MatchBatch], second: Callable[[int], MatchBatch]) -> Callable[[int], MatchBatch]:

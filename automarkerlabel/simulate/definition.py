@@ -105,6 +105,11 @@ class Definition:
         """Of each label "always", "static" (in static trials only) or "optional"."""
         return {line.label: line.worn for line in self.lines}
 
+    @property
+    def optional(self) -> frozenset[str]:
+        """Labels whose absence from a trial means nothing."""
+        return frozenset(line.label for line in self.lines if line.worn != "always")
+
     def marker_set(self) -> MarkerSet:
         """Its labels and segments, in the order of the file."""
         return MarkerSet(self.labels, [line.body_segment for line in self.lines], name=self.name)

@@ -57,6 +57,12 @@ def ghosts_about(points: Tensor, n_ghosts: int, chance: Chance) -> Tensor:
     return torch.where((there[:, None] & ~short)[..., None], ghosts, torch.nan)
 
 
+def some(count: int, n: int, share: float, most: float, chance: Chance) -> Tensor:
+    """`(count, n)`: in a `share` of the samples up to `most` of the points."""
+    wanted = chance.happens(share, count, 1)
+    return wanted & (chance.uniform(0, 1, count, n) < chance.uniform(0, most, count, 1))
+
+
 def mixed(batch: MatchBatch, chance: Chance) -> MatchBatch:
     """The same with the points of both sets in any order; columns of the reference that no sample uses are dropped."""
     query, match = _in_any_order(batch.query, batch.match, chance)
@@ -71,11 +77,11 @@ def _in_any_order(query: Tensor, match: Tensor, chance: Chance) -> tuple[Tensor,
 
 def _reordered_reference(batch: MatchBatch, chance: Chance) -> MatchBatch:
     """The reference's columns in any order; columns that no sample uses are dropped."""
-    reference = batch.reference[:, torch.isfinite(batch.reference[..., 0]).any(0) | _used(batch)]
+    kept = torch.isfinite(batch.reference[..., 0]).any(0) | _used(batch)
+    reference = batch.reference[:, kept]
     count, m = reference.shape[:2]
     order = chance.uniform(0, 1, count, m).argsort(1)
     place = order.argsort(1)
-    kept = torch.isfinite(batch.reference[..., 0]).any(0) | _used(batch)
     number = kept.long().cumsum(0) - 1
     match = torch.where(batch.match >= 0, torch.gather(place, 1, number[batch.match.clamp_min(0)]), -1)
     rows = torch.arange(count)[:, None]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from automarkerlabel.models.matcher_batch import MatchBatch
 from automarkerlabel.simulate.body import Bodies, draw_bodies, forward
-from automarkerlabel.simulate.disturb import disturbed, mixed
+from automarkerlabel.simulate.disturb import disturbed, mixed, some
 from automarkerlabel.simulate.marker_draw import Worn, all_sites, draw_marker_sets
 from automarkerlabel.simulate.motion import Motion
 from automarkerlabel.simulate.poses import Chance, about_z, draw_angles, moving, rotations, small_turns, twist
@@ -221,14 +221,9 @@ class _Scene:
         """Which markers `(B, n)` the trial has at all, and which the reference has."""
         chance, (count, n) = self.chance, there.shape
 
-        def some(share: float, most: float) -> Tensor:
-            return chance.happens(share, count, 1) & (
-                chance.uniform(0, 1, count, n) < chance.uniform(0, most, count, 1)
-            )
-
         static_only = self.worn.medial & chance.happens(0.4, count, 1)
-        in_query = there & ~static_only & ~some(0.25, 0.4)
-        in_reference = there & ~some(0.35, 0.12) & ~some(0.1, 0.35)
+        in_query = there & ~static_only & ~some(count, n, 0.25, 0.4, chance)
+        in_reference = there & ~some(count, n, 0.35, 0.12, chance) & ~some(count, n, 0.1, 0.35, chance)
         return in_query, in_reference
 
     def _virtual(self, reference: Tensor) -> Tensor:
@@ -245,6 +240,3 @@ class _Scene:
         there = chance.happens(0.1, count, 1) & (torch.arange(number) < chance.uniform(1, number + 1, count, 1).long())
         apart = (first - second).norm(dim=-1) < 450  # NaN compares as False
         return torch.where((there & apart)[..., None], points, torch.nan)
-
-
-__all__ = ["N_FRAMES", "ClipPoses", "MarkerPlaces", "MatchSampler", "SampleSettings"]
