@@ -55,8 +55,11 @@ class LabelScores:
         """`(n_tracklets, n_labels + 1)`: mean log-probability over each tracklet's windows; *no label* is
         certain where there is none."""
         total = np.zeros((self.n_tracklets, len(self.labels) + 1))
-        np.add.at(total, self.tracklet, self.log_probs)
         count = self.n_windows()
+        owners = np.flatnonzero(count)
+        if len(owners):
+            starts = np.searchsorted(self.tracklet, owners)
+            total[owners] = np.add.reduceat(self.log_probs, starts, axis=0, dtype=np.float64)
         total[count == 0, :-1] = -np.inf
         return (total / np.maximum(count, 1)[:, None]).astype(np.float32)
 

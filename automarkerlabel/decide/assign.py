@@ -119,12 +119,14 @@ def continued(assigned: IntArray, joins: Joins, n_labels: int) -> Array:
 def taken_beside(sets: BoolArray, assigned: IntArray, n_labels: int) -> BoolArray:
     """`(n_tracklets, n_labels)`: labels that another tracklet, seen in the same frame, carries."""
     seen = sets.astype(np.float32)
-    together = (seen.T @ seen) > 0
-    np.fill_diagonal(together, False)
     carries = np.zeros((len(assigned), n_labels), np.float32)
     labelled = np.flatnonzero(assigned >= 0)
-    carries[labelled, assigned[labelled]] = 1
-    taken: BoolArray = (together.astype(np.float32) @ carries) > 0
+    own = labelled, assigned[labelled]
+    carries[own] = 1
+    n_carriers = seen @ carries  # (n_sets, n_labels)
+    taken: BoolArray = (seen.T @ (n_carriers > 0).astype(np.float32)) > 0
+    # A tracklet does not take its own label from itself: another one has to carry it in one of its sets.
+    taken[own] = (sets[:, labelled] & (n_carriers > 1)[:, assigned[labelled]]).any(0)
     return taken
 
 

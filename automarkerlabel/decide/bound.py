@@ -79,6 +79,8 @@ class _Paths:
         order = np.lexsort((stop, start))
         self.tracklet, start, stop = tracklet[order], start[order], stop[order]
         n = len(order)
+        self.by_owner = np.argsort(self.tracklet, kind="stable")
+        self.owners, self.first_of_owner = np.unique(self.tracklet[self.by_owner], return_index=True)
         self.share = 1 / np.bincount(tracklet, minlength=self.n_tracklets)[self.tracklet]
         first, last = np.full(self.n_tracklets, -1), np.full(self.n_tracklets, -1)
         last[self.tracklet] = np.arange(n)
@@ -99,9 +101,9 @@ class _Paths:
         backward = self.backward.run(worth[self.reversed])[self.place]
         with np.errstate(invalid="ignore"):
             piece = np.where(np.isfinite(worth), forward + backward - worth, -np.inf)
-        through = np.full((self.n_tracklets, gain.shape[1]), np.inf)
-        np.minimum.at(through, self.tracklet, piece)
-        through[np.isinf(through)] = -np.inf
+        through = np.full((self.n_tracklets, gain.shape[1]), -np.inf)
+        if len(piece):
+            through[self.owners] = np.minimum.reduceat(piece[self.by_owner], self.first_of_owner)
         return np.maximum(forward.max(0, initial=0), 0), through
 
 
@@ -140,9 +142,12 @@ def _mates(n: int, piece: IntArray, mate: IntArray, worth: Array) -> _Mates:
 def _pieces(sets: BoolArray) -> tuple[IntArray, IntArray, IntArray]:
     """Tracklet, first set, and the set after the last, of each piece; none of a tracklet that is in no set."""
     first, stop = sets.argmax(0), len(sets) - sets[::-1].argmax(0)
+    # Only a tracklet that is not in all sets from its first to its last can be woven into others.
+    broken = np.flatnonzero(sets.any(0) & (sets.sum(0) < stop - first))
     seen = sets.astype(np.float32)
-    spans_meet = (first[:, None] < stop) & (first < stop[:, None])
-    woven = (spans_meet & ~((seen.T @ seen) > 0)).any(1)
+    spans_meet = (first[broken, None] < stop) & (first < stop[broken, None])
+    woven = np.zeros(sets.shape[1], np.bool_)
+    woven[broken] = (spans_meet & ~((seen[:, broken].T @ seen) > 0)).any(1)
     pieces = [
         (t, int(a), int(b))
         for t in np.flatnonzero(sets.any(0)).tolist()

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from automarkerlabel.decide.jumps import Paths, unsteadiness
 from automarkerlabel.scores import LabelScores
 from automarkerlabel.tracklets import Tracklet
-from automarkerlabel.trial import Trial, runs
+from automarkerlabel.trial import IntArray, Trial, runs
 
 Array = npt.NDArray[np.float64]
 
@@ -167,13 +167,10 @@ class _Kinks:
         self, columns: tuple[int, ...], after: tuple[int, ...], first: int, last: int
     ) -> tuple[int, float]:
         """The frame from `first` to `last` in which the exchange is likeliest, and by how many nats than none."""
-        frames = range(max(1, first), max(1, last) + 1)
-        nats = [
-            sum(self._surprise(a, a, f) - self._surprise(a, b, f) for a, b in zip(columns, after, strict=True))
-            for f in frames
-        ]
-        best = int(np.argmax(nats))
-        return frames[best], float(nats[best])
+        frames, a, b = np.arange(max(1, first), max(1, last) + 1)[:, None], np.array(columns), np.array(after)
+        nats = (self._surprise(a, a, frames) - self._surprise(a, b, frames)).sum(1)
+        best = int(nats.argmax())
+        return int(frames[best, 0]), float(nats[best])
 
     def best_cut(self, tracklet: Tracklet, first: int, last: int, ghost: bool) -> int | None:
         """The frame from `first` to `last` in which the column leaps or, unless it turns from or into a ghost, is seen
@@ -187,7 +184,7 @@ class _Kinks:
         returns = returns[(returns >= first) & (returns <= last)]
         if ghost or not len(returns):
             return None
-        return int(max(returns.tolist(), key=lambda f: self._surprise(t.column, t.column, f)))
+        return int(returns[self._surprise(t.column, t.column, returns).argmax()])
 
-    def _surprise(self, column: int, other: int, frame: int) -> float:
+    def _surprise(self, column: IntArray | int, other: IntArray | int, frame: IntArray) -> Array:
         return self.paths.surprise(column, other, frame, self.scale)

@@ -6,6 +6,7 @@ of how much the same column is off at other times about then.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +73,7 @@ def leaps(trial: Trial) -> list[Leap]:
 
 def _with_hidden(paths: "Paths", frame: int, n: int, scale: Array, columns: IntArray) -> Leap:
     """The leap of the n-th column, whose marker may go on in a column that is hidden at that moment, and returns."""
-    alone = Leap(frame, (int(columns[n]),), (int(columns[n]),), paths.surprise(n, n, frame, scale))
+    alone = Leap(frame, (int(columns[n]),), (int(columns[n]),), float(paths.surprise(n, n, frame, scale)))
     best = alone
     for other in paths.hidden(frame).tolist():
         nearer = all(paths.off(a, b, frame)[0] < paths.off(a, a, frame)[0] for a, b in ((n, other), (other, n)))
@@ -80,7 +81,7 @@ def _with_hidden(paths: "Paths", frame: int, n: int, scale: Array, columns: IntA
             continue
         straight = alone.nats + paths.surprise(other, other, frame, scale)
         crossed = paths.surprise(n, other, frame, scale) + paths.surprise(other, n, frame, scale)
-        nats = straight - crossed
+        nats = float(straight - crossed)
         if nats > (_HIDDEN_NATS if best is alone else best.nats):
             pair = (int(columns[n]), int(columns[other]))
             best = Leap(frame, pair, pair[::-1], nats)
@@ -114,27 +115,38 @@ class Paths:
             np.linalg.norm(self.points[frame, b] - self.points[np.subtract(frame, 1), a] - steps, axis=-1)
         )
 
-    def off(self, column: int, other: int, frame: int) -> tuple[float, int, int]:
-        """mm by which a path is off that goes on from `frame` as another column's, after a gap perhaps; the frames in
-        which it is last and first seen. Infinite if either is not seen for too long."""
-        start = max(0, frame - self.longest)
-        before = np.flatnonzero(self.seen[start:frame, column])[-1:]
-        back = np.flatnonzero(self.seen[frame : frame + self.longest, other])[:1]
-        if not (len(before) and len(back)):
-            return np.inf, start, frame
-        m, n = start + int(before[0]), frame + int(back[0])
-        steps = (n - m) * _mean(self.step[m, column], self.next_step[n, other])
-        return float(np.linalg.norm(self.points[n, other] - self.points[m, column] - steps)), m, n
+    @cached_property
+    def _seen_about(self) -> IntArray:
+        """`(2, n_frames, n_columns)`: the last frame before each in which a column is seen, and the first from it on;
+        far away where there is none."""
+        frames = np.arange(len(self.seen))[:, None]
+        far = 2 * len(self.seen) + self.longest
+        last = np.maximum.accumulate(np.where(self.seen, frames, -far), axis=0)
+        last = np.vstack([np.full_like(last[:1], -far), last[:-1]])
+        first = np.minimum.accumulate(np.where(self.seen, frames, far)[::-1], axis=0)[::-1]
+        return np.stack([last, first])
 
-    def surprise(self, column: int, other: int, frame: int, scale: Array) -> float:
-        """Nats by which such a path is unlikely; those of a wild guess where it is not known.
+    def off(
+        self, column: IntArray | int, other: IntArray | int, frame: IntArray | int
+    ) -> tuple[Array, IntArray, IntArray]:
+        """mm by which a path is off that goes on from `frame` as another column's, after a gap perhaps; the frames in
+        which it is last and first seen. Infinite if either is not seen for too long. Of arrays that fit each other."""
+        m, n = self._seen_about[0, frame, column], self._seen_about[1, frame, other]
+        known = (frame - m <= self.longest) & (n - frame < self.longest)
+        m, n = np.where(known, m, frame), np.where(known, n, frame)
+        steps = (n - m)[..., None] * _mean(self.step[m, column], self.next_step[n, other])
+        off = np.linalg.norm(self.points[n, other] - self.points[m, column] - steps, axis=-1)
+        return np.where(known, off, np.inf), m, n
+
+    def surprise(self, column: IntArray | int, other: IntArray | int, frame: IntArray | int, scale: Array) -> Array:
+        """Nats by which such paths are unlikely; those of a wild guess where they are not known.
 
         scale  `(n_frames, n_columns)`: see `unsteadiness`.
         """
         off, m, n = self.off(column, other, frame)
-        if np.isinf(off):
-            return _GUESS_NATS
-        return float(surprises(off, max(scale[m, column], scale[n, other]) * (n - m) ** 1.5))
+        known = np.isfinite(off)
+        spread = np.maximum(scale[m, column], scale[n, other]) * np.maximum(n - m, 1) ** 1.5
+        return np.where(known, surprises(np.where(known, off, 0), spread), _GUESS_NATS)
 
 
 def _mean(before: Array, after: Array) -> Array:
