@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from automarkerlabel.decide.against_pose import as_in_pose, changed
+from automarkerlabel.decide.against_pose import compared
 from automarkerlabel.decide.consistency import Distances, apart, moments_of
 from automarkerlabel.decide.departures import departures
 from automarkerlabel.decide.handedness import mirrored
@@ -143,12 +143,12 @@ def kind_of(mistake: Mistake, pairs: IntArray, whole: bool = False) -> str:
     """What is wrong, in one of the words of `KINDS`."""
     if mistake.leaps:
         return "jump"
-    if set(mistake.labels) != set(mistake.should):
-        return "wrong name"
     of_pairs = {frozenset(p) for p in pairs.tolist()}
     sides = all(frozenset(x) in of_pairs for x in zip(mistake.labels, mistake.should, strict=True))
     if sides and len(mistake.labels) > 2:
-        return "flip"
+        return "flip"  # though some of its labels be hidden
+    if set(mistake.labels) != set(mistake.should):
+        return "wrong name"
     return "exchanged" if whole else "swap"
 
 
@@ -177,14 +177,15 @@ def _against(work: _Labelled, pose: Reference, pairs: IntArray) -> None:
         work.put_right(everything)
         work.add("flip", everything, "the mirror image of the reference")
         own = Distances.of_motion(work.points)
-    source, nats = as_in_pose(own, places, pairs)
-    for mistake in _parted(source, nats, pairs, len(work.points)):
+    seen = work.points[moments_of(len(work.points), work.trial.rate_hz)]
+    told = compared(seen, own, places, pairs)
+    for mistake in _parted(told.source, told.nats, pairs, len(work.points)):
         _tell_whole(work, _seen(work, mistake), pairs)
         work.put_right(mistake)
-    for c in changed(Distances.of_motion(work.points), places):
-        mistake = Mistake(0, len(work.points), (c.label,), (c.label,), 8.0)
-        mate = work.names[c.mate]
-        work.add("distance", mistake, f"{c.now_mm:.0f} mm from {mate}, not {c.then_mm:.0f}")
+    for m in told.moved:
+        mistake = Mistake(0, len(work.points), (m.label,), (m.label,), m.nats)
+        why = f"{m.now_mm:.0f} mm from {work.names[m.mate]}, not {m.then_mm:.0f}; {m.by_mm:.0f} mm from its place"
+        work.add("distance", mistake, why)
 
 
 def _parted(source: IntArray, nats: npt.NDArray[np.float64], pairs: IntArray, n_frames: int) -> list[Mistake]:

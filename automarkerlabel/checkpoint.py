@@ -5,6 +5,7 @@ A safetensors file, whatever its suffix, with one JSON text in its metadata.
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from automarkerlabel.errors import ModelError, OutputError
 from automarkerlabel.io.files import atomic
+from automarkerlabel.keepsakes import PREFIX, Keepsake, pack, unpack
 from automarkerlabel.markerset import MarkerSet
 
 FORMAT = "automarkerlabel model"
@@ -36,6 +38,7 @@ class Checkpoint:
     temperature, no_label_offset  calibration, see `evaluate.calibrate`.
     confidence   what confidences are made of, see `decide.confidence.Calibration`; empty: the temperature alone.
     training     provenance: data, steps, settings, figures; plain values.
+    kept         excerpts of what it learnt from, see `keepsakes`.
     """
 
     model_type: str
@@ -49,6 +52,7 @@ class Checkpoint:
     training: dict[str, Any] = field(default_factory=dict)
     version: str = ""
     confidence: dict[str, Any] = field(default_factory=dict)
+    kept: Sequence[Keepsake] = ()
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
@@ -60,7 +64,8 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     if checkpoint.marker_set.local_mm is not None:
         marker_set["local_mm"] = checkpoint.marker_set.local_mm.tolist()
     facts |= {"format": FORMAT, "format_version": FORMAT_VERSION, "version": __version__, "marker_set": marker_set}
-    tensors = {k: v.detach().to("cpu").contiguous() for k, v in checkpoint.tensors.items()}
+    kept, facts["kept"] = pack(checkpoint.kept)
+    tensors = {k: v.detach().to("cpu").contiguous() for k, v in checkpoint.tensors.items()} | kept
     try:
         with atomic(path) as temporary:
             save_file(tensors, temporary, {"automarkerlabel": json.dumps(facts, allow_nan=False)})
@@ -106,11 +111,13 @@ def load(path: Path) -> Checkpoint:
             None if local is None else torch.tensor(local, dtype=torch.float32).numpy(),
             stored["name"],
         )
+        kept = unpack(tensors, facts.get("kept", []))
+        tensors = {k: v for k, v in tensors.items() if not k.startswith(PREFIX)}
         return Checkpoint(
             str(facts["model_type"]), dict(facts["config"]), dict(facts["windows"]), marker_set,
             [float(x) for x in facts["scale"]], tensors, float(facts["temperature"]),
             float(facts["no_label_offset"]), dict(facts["training"]), str(facts["version"]),
-            dict(facts.get("confidence", {})),
+            dict(facts.get("confidence", {})), kept,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: expected a model of this package, found one without {error}") from error

@@ -7,7 +7,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from automarkerlabel import __version__, console
-from automarkerlabel.commands import audit, evaluation, files, label, marker_sets, simulate, train
+from automarkerlabel.commands import adapt, audit, bench, evaluation, files, label, marker_sets, simulate, train, tune
 from automarkerlabel.errors import AutoMarkerLabelError
 
 app = typer.Typer(
@@ -20,6 +20,8 @@ app = typer.Typer(
 )
 app.command("label")(label.label)
 app.command("train")(train.train)
+app.command("tune")(tune.tune)
+app.command("adapt")(adapt.adapt)
 app.command("simulate")(simulate.simulate)
 app.command("eval")(evaluation.evaluate)
 app.command("audit")(audit.audit)
@@ -27,6 +29,7 @@ app.command("export")(files.export)
 app.command("info")(files.info)
 app.add_typer(files.models, name="models")
 app.add_typer(marker_sets.app, name="marker-sets")
+app.command("bench")(bench.bench)
 app.command("test-models")(evaluation.test_models)
 
 

@@ -67,6 +67,17 @@ def advance(bar: Progress) -> None:
     bar.update(task.id, rate=f"{rate:.1f}/s")
 
 
+@contextmanager
+def heard(yes: bool) -> Iterator[None]:
+    """Nothing is written within unless `yes`."""
+    before = messages.quiet, results.quiet
+    messages.quiet, results.quiet = (quiet or not yes for quiet in before)
+    try:
+        yield
+    finally:
+        messages.quiet, results.quiet = before
+
+
 class EpochView:
     """Shows training: a live table with the step under way on a terminal, a line an epoch elsewhere."""
 

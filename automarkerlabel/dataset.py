@@ -5,12 +5,12 @@ so that the points are gathered, turned and corrupted once for all of them.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from automarkerlabel.errors import TrialError
-from automarkerlabel.features import neighbour_features
+from automarkerlabel.features import neighbour_features, next_step
 from automarkerlabel.markerset import MarkerSet, labelled_columns
 from automarkerlabel.settings import Augmentation, WindowConfig
 from automarkerlabel.trial import BoolArray, FloatArray, IntArray, Trial
@@ -21,14 +21,20 @@ _SCENES_AT_ONCE = 32
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Windows to learn from: features `(n, n_samples, n_neighbours, N_FEATURES)` in mm and seconds, mask
-    `(n, n_samples)`, target `(n,)` with the number of labels for *no label*."""
+    `(n, n_samples)`, target `(n,)` with the number of labels for *no label*; and `(n, 3)` mm/s where each marker goes
+    next, see `features.next_step`, NaN where that is not seen or is a ghost's; `(n, 0)` unless it is learnt."""
 
     features: FloatArray
     mask: BoolArray
     target: IntArray
+    ahead: FloatArray
 
     def __len__(self) -> int:
         return len(self.target)
+
+    def take(self, which: IntArray) -> "Batch":
+        """Those windows alone."""
+        return Batch(self.features[which], self.mask[which], self.target[which], self.ahead[which])
 
 
 def in_label_order(trial: Trial, marker_set: MarkerSet) -> FloatArray:
@@ -63,14 +69,17 @@ def mirrors(trials: Sequence[FloatArray], marker_set: MarkerSet, tolerance: floa
 
 
 class SceneSampler:
-    """Draws scenes from trials; the same seed draws the same.
+    """Draws scenes from trials; the same seed draws the same. With `forecast` a scene has a sample more, which windows
+    do not see.
 
     Raises `TrialError` where the trials hold no frame with two labelled points.
     """
 
     def __init__(
-        self, trials: Sequence[Trial], marker_set: MarkerSet, windows: WindowConfig, augmentation: Augmentation
-    ) -> None:
+        self, trials: Sequence[Trial], marker_set: MarkerSet, windows: WindowConfig, augmentation: Augmentation,
+        forecast: bool = False,
+    ) -> None:  # fmt: skip
+        self.forecast = forecast
         self.marker_set = marker_set
         self.windows = windows
         self.augmentation = augmentation
@@ -111,20 +120,19 @@ class SceneSampler:
             while ready < size:
                 pool.append(self.draw(max(1, min(_SCENES_AT_ONCE, 1 + size // 8)), rng))
                 ready += len(pool[-1])
-            merged = Batch(
-                *(np.concatenate([getattr(b, name) for b in pool]) for name in ("features", "mask", "target"))
-            )
+            merged = Batch(*(np.concatenate([getattr(b, f.name) for b in pool]) for f in fields(Batch)))
             order = rng.permutation(len(merged))
-            take, rest = order[:size], order[size:]
-            yield Batch(merged.features[take], merged.mask[take], merged.target[take])
-            pool = [Batch(merged.features[rest], merged.mask[rest], merged.target[rest])]
-            ready = len(rest)
+            yield merged.take(order[:size])
+            pool = [merged.take(order[size:])]
+            ready = len(pool[0])
 
     def draw(self, n_scenes: int, rng: np.random.Generator) -> Batch:
         """All windows of `n_scenes` scenes."""
         points, labels, rates = self._scenes(n_scenes, rng)
         points = self._varied(points, rng)
         points, labels = self._corrupted(points, labels, rng)
+        pair = points[:, self.windows.n_samples - 1 :]  # (scene, 2, column, 3) with a forecast
+        points = points[:, : self.windows.n_samples]
         seen = ~np.isnan(points[..., 0])  # (scene, sample, column)
         scene, column = np.nonzero(seen.any(1))
         mask = seen[scene, :, column]  # (n, n_samples)
@@ -132,12 +140,17 @@ class SceneSampler:
         mask = np.take_along_axis(mask, order, 1)
         gathered = points[scene[:, None], order]  # (n, n_samples, n_columns, 3)
         gathered[~mask] = np.nan
-        features, _ = neighbour_features(gathered, column, rates[scene], self.windows.n_neighbours)
-        return Batch(features, mask, labels[scene, column])
+        features, neighbours = neighbour_features(gathered, column, rates[scene], self.windows.n_neighbours)
+        target = labels[scene, column]
+        ahead = np.empty((len(target), 0), np.float32)
+        if self.forecast:
+            ahead = next_step(gathered, pair[scene], column, neighbours, rates[scene])
+            ahead[target == len(self.marker_set)] = np.nan
+        return Batch(features, mask, target, ahead)
 
     def _scenes(self, n: int, rng: np.random.Generator) -> tuple[FloatArray, IntArray, FloatArray]:
         """Points `(n, n_samples, n_labels, 3)`, the label of each column, and samples a second of each scene."""
-        n_labels, n_samples = len(self.marker_set), self.windows.n_samples
+        n_labels, n_samples = len(self.marker_set), self.windows.n_samples + self.forecast
         points = np.full((n, n_samples, n_labels, 3), np.nan, np.float32)
         which = rng.choice(len(self.points), n, p=self.weights)
         for s, k in enumerate(which):

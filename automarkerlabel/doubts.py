@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from automarkerlabel.matching.templates import GOOD_FIT
 from automarkerlabel.methods import Answer
 from automarkerlabel.scores import Labelling
 from automarkerlabel.trial import Trial
@@ -59,6 +60,10 @@ def _about_match(answer: Answer, trial: Trial) -> list[str]:
     confidence = float((seen * labelling.confidence)[labelled].sum() / seen[labelled].sum())
     if confidence < _UNSURE:
         doubts.append(f"the labels are unsure (mean confidence {confidence:.2f}); look at them before use")
+    if answer.candidates and answer.candidates[0].fit < GOOD_FIT:
+        doubts.append(
+            f"the marker set fits by {answer.candidates[0].fit:.2f} only; is it the one that the trial wears?"
+        )
     if len(answer.candidates) > 1 and answer.candidates[1].fit > _NEAR * answer.candidates[0].fit:
         doubts.append(f"another marker set fits nearly as well: {answer.candidates[1]}")
     return doubts

@@ -18,6 +18,8 @@ FEATURES = ("x", "y", "z", "distance", "speed", "acceleration", "seen")
 N_FEATURES = len(FEATURES)
 WAVES_PER_MM: FloatArray = np.array([4.0, 10.0, 25.0], np.float32) / 500.0  # radians a millimetre
 UNIT_SCALE: FloatArray = np.ones(N_FEATURES, np.float32)
+INPUTS_PER_NEIGHBOUR = N_FEATURES + 2 * len(WAVES_PER_MM)  # numbers that a network takes, see `encode`
+SPEED = FEATURES.index("speed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +141,35 @@ def neighbour_features(
     return features, columns
 
 
+def next_step(
+    points: FloatArray, pair: FloatArray, column: IntArray, neighbours: IntArray, sample_rate_hz: FloatArray
+) -> FloatArray:
+    """Where each trajectory goes from the last sample of a window to the one after it, against its neighbours.
+
+    points, column, neighbours  as `neighbour_features` takes and returns them.
+    pair            `(n_windows, 2, n_columns, 3)`: the last sample and the one after it, mm, NaN where hidden.
+    sample_rate_hz  `(n_windows,)`.
+
+    Returns `(n_windows, 3)` mm/s in the window's axes, as those of its features: how the trajectory moves less how its
+    neighbours do on average, since a window says nothing of how all move together. NaN unless the trajectory and a
+    neighbour are seen in both samples.
+    """
+    cos, sin = _towards_the_middle(_relative(points, column, neighbours))
+    relative = _turned(_relative(pair, column, neighbours), cos, sin)  # (n, 2, k, 3)
+    change = relative[:, 1] - relative[:, 0]  # (n, k, 3)
+    seen = ~np.isnan(change[..., :1])
+    n_seen = seen.sum(1)  # (n, 1)
+    mean = np.where(seen, change, 0).sum(1) / np.maximum(n_seen, 1)
+    return np.where(n_seen > 0, -mean * sample_rate_hz[:, None], np.nan).astype(np.float32)
+
+
+def _relative(points: FloatArray, column: IntArray, neighbours: IntArray) -> FloatArray:
+    """`(n, n_samples, k, 3)`: points of the neighbours, counted from the trajectory; NaN where there are fewer."""
+    own = points[np.arange(len(points)), :, column]  # (n, n_samples, 3)
+    picked = np.take_along_axis(points, np.maximum(neighbours, 0)[:, None, :, None], 2)
+    return np.where((neighbours >= 0)[:, None, :, None], picked - own[:, :, None], np.float32(np.nan))
+
+
 def _facing_the_middle(relative: FloatArray) -> FloatArray:
     """Relative positions `(n, n_samples, k, 3)` turned about the vertical, window by window, so that the middle of the
     neighbours lies towards +x.
@@ -146,10 +177,19 @@ def _facing_the_middle(relative: FloatArray) -> FloatArray:
     Features then do not depend on where the person faces, and a left marker and its right mirror image differ
     in the sign of y alone, which a network learns at once; from any heading it hardly learns left from right.
     """
+    return _turned(relative, *_towards_the_middle(relative))
+
+
+def _towards_the_middle(relative: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Cosine and sine, `(n, 1, 1)` each, of where the middle of the neighbours lies."""
     middle = np.nan_to_num(relative[..., :2]).sum((1, 2))  # (n, 2); its length does not matter
     length = np.hypot(middle[:, 0], middle[:, 1])
     cos, sin = np.where(length > 0, middle.T / np.maximum(length, 1e-9), np.array([[1.0], [0.0]])).astype(np.float32)
-    cos, sin = cos[:, None, None], sin[:, None, None]
+    return cos[:, None, None], sin[:, None, None]
+
+
+def _turned(relative: FloatArray, cos: FloatArray, sin: FloatArray) -> FloatArray:
+    """Positions `(n, n_samples, k, 3)` in axes of which x lies that way."""
     turned = np.empty_like(relative)
     turned[..., 0] = cos * relative[..., 0] + sin * relative[..., 1]
     turned[..., 1] = cos * relative[..., 1] - sin * relative[..., 0]
@@ -159,7 +199,7 @@ def _facing_the_middle(relative: FloatArray) -> FloatArray:
 
 def n_inputs(config: WindowConfig) -> int:
     """Numbers of one sample that a network takes."""
-    return int(config.n_neighbours * (N_FEATURES + 2 * len(WAVES_PER_MM)))
+    return config.n_neighbours * INPUTS_PER_NEIGHBOUR
 
 
 def encode(features: FloatArray, scale: FloatArray) -> FloatArray:

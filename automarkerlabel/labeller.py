@@ -40,12 +40,28 @@ PRETRAINED = Path(__file__).parent / "pretrained"
 
 @dataclass(frozen=True, eq=False)
 class AttentionWeights:
-    """Attention of some windows of a trial: `weights` `(n_windows, layer, head, sample, sample)`, the `tracklet` and
-    the sampled `frames` `(n_windows, sample)` of each, -1 where there is no sample."""
+    """Attention of some windows of a trial.
+
+    tracklet    int `(n_windows,)`.
+    frames      int `(n_windows, sample)`: what is sampled, -1 where there is no sample.
+    neighbours  int `(n_windows, neighbour)`: their columns, -1 where there are fewer.
+    weights     `(n_windows, layer, head, sample, sample)`; None for the sparse selection.
+    importance  of that `(n_windows, sample, neighbour, feature)`, features as in `FEATURES`; else None.
+    """
 
     tracklet: IntArray
     frames: IntArray
-    weights: FloatArray
+    neighbours: IntArray
+    weights: FloatArray | None
+    importance: FloatArray | None
+
+    def arrays(self) -> dict[str, FloatArray | IntArray]:
+        """By name, as they are dumped; the tracklets apart."""
+        arrays: dict[str, FloatArray | IntArray] = {"frames": self.frames, "neighbours": self.neighbours}
+        for name, found in (("attention", self.weights), ("importance", self.importance)):
+            if found is not None:
+                arrays[name] = found
+        return arrays
 
 
 class Labeller:
@@ -85,6 +101,12 @@ class Labeller:
         """Whether the model has attention weights to look at."""
         return self.legacy is None and architecture(self.checkpoint.model_type).model.has_attention
 
+    @property
+    def mechanism(self) -> str:
+        """What attends: of a hybrid its attention, else the model type."""
+        config = architecture(self.checkpoint.model_type).config(**self.checkpoint.config)
+        return str(getattr(config, "attention", self.checkpoint.model_type))
+
     def require_attention(self) -> None:
         """Raise `ModelError` for a model type without attention, naming those that have it."""
         if not self.has_attention:
@@ -107,15 +129,18 @@ class Labeller:
         trial.require_points()
 
         decided = partial(decide_signed, temperature=self.checkpoint.temperature, keep_labels=keep_labels)
+        settled = partial(decided, continuity=True)
 
         def solve(trial: Trial, tracklets: list[Tracklet]) -> Solved[None]:
             scores = self.scores(trial, heading_deg, tracklets)[1]
             return Solved(scores, decided(trial, tracklets, scores), None)
 
         if swaps:
-            labelling, _ = repaired(trial, solve, decided, named(trial) if keep_labels else (), self.split)
+            held = named(trial) if keep_labels else ()
+            labelling, _ = repaired(trial, solve, decided, settled, held, self.split)
         else:
-            labelling = solve(trial, self.split(trial)).labelling
+            tracklets = self.split(trial)
+            labelling = settled(trial, tracklets, self.scores(trial, heading_deg, tracklets)[1])
         return calibrated(labelling, self.calibration)
 
     def split(self, trial: Trial) -> list[Tracklet]:
@@ -141,7 +166,7 @@ class Labeller:
         windows = cut_windows(trial.visible, tracklets, trial.rate_hz, self.windows)
         parts = [
             torch.log_softmax(self._forward(x, mask)[0], -1).cpu().numpy()
-            for x, mask, _ in self._inputs(trial, windows)
+            for x, mask, *_ in self._inputs(trial, windows)
         ]
         log_probs = np.concatenate(parts) if parts else np.zeros((0, len(self.marker_set) + 1), np.float32)
         return tracklets, LabelScores(
@@ -156,13 +181,19 @@ class Labeller:
         self.require_attention()
         tracklets = pieces.split(trial)
         windows = cut_windows(trial.visible, tracklets, trial.rate_hz, self.windows)
-        for x, mask, where in self._inputs(trial, windows):
+        sparse = self.mechanism == "sparse"
+        for x, mask, where, neighbours in self._inputs(trial, windows):
             _, layers = self._forward(x, mask, with_weights=True)
-            weights = torch.stack(layers, 1).float().cpu().numpy()  # (n_windows, layer, head, sample, sample)
-            yield AttentionWeights(windows.tracklet[where], windows.frames[where], weights)
+            found = layers[0] if sparse else torch.stack(layers, 1)
+            weights = found.float().cpu().numpy()
+            yield AttentionWeights(
+                windows.tracklet[where], windows.frames[where], neighbours,
+                None if sparse else weights, weights if sparse else None,
+            )  # fmt: skip
 
-    def _inputs(self, trial: Trial, windows: Windows) -> Iterator[tuple[Tensor, Tensor, slice]]:
-        """Windows as tensors, some hundred at a time. Computed points are no neighbours."""
+    def _inputs(self, trial: Trial, windows: Windows) -> Iterator[tuple[Tensor, Tensor, slice, IntArray]]:
+        """Windows as tensors, some hundred at a time, which they are, and the columns of their neighbours. Computed
+        points are no neighbours."""
         positions = trial.positions
         if trial.computed:
             positions = positions.copy()
@@ -171,9 +202,11 @@ class Labeller:
         for start in range(0, len(windows.tracklet), _WINDOWS_AT_ONCE):
             where = slice(start, start + _WINDOWS_AT_ONCE)
             part = Windows(windows.tracklet[where], windows.column[where], windows.frames[where])
-            features, _ = neighbour_features(gather(positions, part), part.column, rate_hz, self.windows.n_neighbours)
+            features, neighbours = neighbour_features(
+                gather(positions, part), part.column, rate_hz, self.windows.n_neighbours
+            )
             x = torch.from_numpy(encode(features, self.scale)).to(self.device)
-            yield x, torch.from_numpy(part.mask).to(self.device), where
+            yield x, torch.from_numpy(part.mask).to(self.device), where, neighbours
 
     @torch.inference_mode()
     def _forward(self, x: Tensor, mask: Tensor, with_weights: bool = False) -> tuple[Tensor, list[Tensor]]:

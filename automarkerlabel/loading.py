@@ -9,6 +9,7 @@ from automarkerlabel import checkpoint as store
 from automarkerlabel import io
 from automarkerlabel.errors import InputError, ModelError
 from automarkerlabel.io.opensim import is_opensim, read_marker_set
+from automarkerlabel.keepsakes import Keepsake, unpack
 from automarkerlabel.labeller import PRETRAINED, Labeller, find_model
 from automarkerlabel.markerset import MarkerSet, from_trials
 from automarkerlabel.matching import store as match_store
@@ -59,6 +60,14 @@ def own_reference(path: Path) -> Reference | None:
         ) from error
 
 
+def keepsakes(path: Path) -> list[Keepsake]:
+    """The excerpts of earlier trials that a model's or a matcher's file holds. Raises `ModelError`."""
+    if not match_store.is_matcher(path):
+        return list(store.load(path).kept) if store.is_checkpoint(path) else []
+    _, tensors, training = match_store.read(path)
+    return unpack(tensors, _note(training).get("kept", []))
+
+
 def _note(training: dict[str, Any]) -> dict[str, Any]:
     note = training.get("note", {})
     return note if isinstance(note, dict) else {"text": note}
@@ -68,7 +77,7 @@ def matcher_facts(path: Path) -> dict[str, Any]:
     """What is in a matcher's file, as plain values for a table or JSON. Raises `ModelError`."""
     matcher, training = match_store.load_matcher(path)
     own = own_reference(path)
-    note = {k: v for k, v in _note(training).items() if k != "reference"}
+    note = {k: v for k, v in _note(training).items() if k not in ("reference", "kept")}
     return {
         "model_type": MATCHER,
         "parameters": sum(p.numel() for p in matcher.parameters()),

@@ -69,9 +69,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 class BackOff:
     """Splits a batch into parts that fit; halves the part when memory runs out. The effective batch stays the same."""
 
-    def __init__(self, batch_size: int, part: int, least: int = 1) -> None:
-        """`least` windows have to be in a part: two, where a network normalises over them."""
-        self.least = least
+    def __init__(self, batch_size: int, part: int, least: int = 1, agree: Callable[[bool], bool] = bool) -> None:
+        """`least` windows have to be in a part: two, where a network normalises over them.
+
+        `agree` says whether any of the processes that train together has run out of memory.
+        """
+        self.least, self.agree = least, agree
         self.part = max(least, min(part, batch_size))
 
     def run(self, step: Callable[[slice], None], restart: Callable[[], None], size: int) -> None:
@@ -81,20 +84,23 @@ class BackOff:
         """
         while True:
             restart()
+            failed: BaseException | None = None
             try:
                 # Of equal sizes, or one apart, so that no rest is smaller than the least.
                 n_parts = max(1, min(-(-size // self.part), size // self.least))
                 for n in range(n_parts):
                     step(slice(n * size // n_parts, (n + 1) * size // n_parts))
-                return
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-                if self.part <= self.least:
-                    raise TrainingError(
-                        f"memory: expected room for {self.least} windows at a time, found none;"
-                        " use a smaller model (--preset light) or close other programs"
-                    ) from error
-                self.part = max(self.least, -(-self.part // 2))
+                failed = error
+            if not self.agree(failed is not None):
+                return
+            if self.part <= self.least:
+                raise TrainingError(
+                    f"memory: expected room for {self.least} windows at a time, found none;"
+                    " use a smaller model (--preset light) or close other programs"
+                ) from failed
+            self.part = max(self.least, -(-self.part // 2))
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()

@@ -7,13 +7,14 @@ from typing import Protocol
 
 from automarkerlabel import io, loading
 from automarkerlabel.errors import InputError, ModelError
+from automarkerlabel.features import FEATURES
+from automarkerlabel.io.attention_h5 import Inside
 from automarkerlabel.labeller import Labeller
 from automarkerlabel.matching.labeller import MatcherLabeller, MatchFacts
 from automarkerlabel.matching.reference import reference_from_trial
 from automarkerlabel.matching.templates import (
     Candidate,
     Template,
-    best_pose,
     compare,
     definition_named,
     known_templates,
@@ -50,8 +51,11 @@ class Method(Protocol):
     def answer(self, trial: Trial, keep_labels: bool = False, heading_deg: float = 0.0) -> Answer:
         """Label a trial. Raises `TrialError` for one without visible points."""
 
-    def attention_model(self) -> Labeller:
-        """The model whose attention can be looked at. Raises `ModelError` where there is none."""
+    def require_inside(self) -> None:
+        """Raise `ModelError` where there is nothing to look at inside."""
+
+    def inside(self, trial: Trial) -> Inside:
+        """What a labelling looks at. Raises as `require_inside`, and `TrialError` for a trial without points."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +71,14 @@ class ByModel:
     def answer(self, trial: Trial, keep_labels: bool = False, heading_deg: float = 0.0) -> Answer:
         return Answer(self.labeller.label(trial, keep_labels, heading_deg), f"model {self.name}")
 
-    def attention_model(self) -> Labeller:
+    def require_inside(self) -> None:
         self.labeller.require_attention()
-        return self.labeller
+
+    def inside(self, trial: Trial) -> Inside:
+        self.require_inside()
+        tracklets, scores = self.labeller.scores(trial)
+        parts = (part.arrays() for part in self.labeller.attention(trial))
+        return Inside(self.labeller.mechanism, FEATURES, tracklets, scores, parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,16 +87,16 @@ class Matching:
 
     matcher: MatcherLabeller
 
-    def attention_model(self) -> Labeller:
-        raise ModelError(
-            "attention: expected a model of trajectories (--model), found the matcher,"
-            " which has no attention over time to look at"
-        )
+    def require_inside(self) -> None:
+        """There always is: how points fit those of the pose."""
+
+    def _fit(self, trial: Trial, template: Template) -> Inside:
+        return Inside("matcher", (), *self.matcher.scores(trial, template.poses), ())
 
 
 @dataclass(frozen=True, eq=False)
 class ByPose(Matching):
-    """By matching with that pose of one marker set which fits best; mostly there is but one."""
+    """By matching with the poses of one marker set; a labelled trial is one pose."""
 
     template: Template
 
@@ -95,10 +104,11 @@ class ByPose(Matching):
         return self.answer(trial).labelling
 
     def answer(self, trial: Trial, keep_labels: bool = False, heading_deg: float = 0.0) -> Answer:
-        trial.require_points()
-        pose = best_pose(self.matcher, trial, self.template)
-        labelling, match = self.matcher.label(trial, pose, keep_labels)
+        labelling, match = self.matcher.label(trial, self.template.poses, keep_labels)
         return Answer(labelling, self.template.name, self.template.optional, match)
+
+    def inside(self, trial: Trial) -> Inside:
+        return self._fit(trial, self.template)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,13 +122,19 @@ class ByLikeliestSet(Matching):
 
     def answer(self, trial: Trial, keep_labels: bool = False, heading_deg: float = 0.0) -> Answer:
         """As `Method.answer`. Raises `MarkerSetError` if the trial wears none of the sets."""
+        candidates, template = self._compared(trial)
+        labelling, match = self.matcher.label(trial, template.poses, keep_labels)
+        return Answer(labelling, f"marker set {template.name}", template.optional, match, candidates)
+
+    def inside(self, trial: Trial) -> Inside:
+        return self._fit(trial, self._compared(trial)[1])
+
+    def _compared(self, trial: Trial) -> tuple[tuple[Candidate, ...], Template]:
         trial.require_points()
         fits = compare(self.matcher, trial, self.templates)
-        candidates = tuple(candidate for candidate, _, _ in fits)
+        candidates = tuple(candidate for candidate, _ in fits)
         refuse_unlikely(candidates)
-        best, template, pose = fits[0]
-        labelling, match = self.matcher.label(trial, pose, keep_labels)
-        return Answer(labelling, f"marker set {best.name}", template.optional, match, candidates)
+        return candidates, fits[0][1]
 
 
 @dataclass(frozen=True)
@@ -139,8 +155,8 @@ class Wanted:
         return [*(Path(x) for x in named if x), *(x for x in (self.reference, self.training_values) if x)]
 
 
-def method_for(wanted: Wanted, device: str) -> Method:
-    """The way to label that the user asked for.
+def method_for(wanted: Wanted, device: str, template: Template | None = None) -> Method:
+    """The way to label that the user asked for. `template`: see `template_of`, where it has been read already.
 
     Raises `InputError` for options that contradict each other, and what reading their files raises.
     """
@@ -149,14 +165,13 @@ def method_for(wanted: Wanted, device: str) -> Method:
         return ByModel(_trajectory_model(wanted, device), str(wanted.model))
     if wanted.training_values is not None:
         raise ModelError(f"--training-values: expected none with the matcher {path.name}, which needs no such file")
-    if wanted.reference is None and wanted.reference_frame is not None:
-        raise InputError("--reference-frame: expected --reference beside it, found none")
+    template = template or template_of(wanted)
     matcher = MatcherLabeller.load(path, device)
-    if wanted.reference is not None:
-        return ByPose(matcher, _template_of_trial(wanted))
+    if template is not None:
+        return ByPose(matcher, template)
     if wanted.marker_set is not None:
-        template = template_named(wanted.marker_set)
-        return ByPose(matcher, Template(f"marker set {template.name}", template.poses, template.optional))
+        known = template_named(wanted.marker_set)
+        return ByPose(matcher, Template(f"marker set {known.name}", known.poses, known.optional))
     own = loading.own_reference(path)
     if own is not None:
         return ByPose(matcher, Template(f"{path.name} and its own reference, {own.source}", (own,)))
@@ -200,9 +215,16 @@ def _trajectory_model(wanted: Wanted, device: str) -> Labeller:
     return loading.load_labeller(str(wanted.model), wanted.training_values, marker_set, device)
 
 
-def _template_of_trial(wanted: Wanted) -> Template:
-    """The labelled pose as a template. A marker set beside it says which labels count, and which may be absent."""
-    assert wanted.reference is not None
+def template_of(wanted: Wanted) -> Template | None:
+    """The labelled pose of the reference, None without one. A marker set beside it says which labels count, and which
+    may be absent.
+
+    Raises `InputError` for a frame of no reference, and what reading the files raises.
+    """
+    if wanted.reference is None:
+        if wanted.reference_frame is not None:
+            raise InputError("--reference-frame: expected --reference beside it, found none")
+        return None
     trial = io.read(wanted.reference, exclude=wanted.exclude)
     trial.require_points(str(wanted.reference))
     marker_set, optional = None, frozenset[str]()

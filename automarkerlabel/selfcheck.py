@@ -12,11 +12,12 @@ import torch.nn.functional as F
 
 from automarkerlabel import checkpoint as store
 from automarkerlabel.errors import AutoMarkerLabelError
-from automarkerlabel.features import n_inputs
+from automarkerlabel.features import FEATURES, INPUTS_PER_NEIGHBOUR, n_inputs
 from automarkerlabel.labeller import load_model
 from automarkerlabel.markerset import MarkerSet
 from automarkerlabel.matching.store import load_matcher, save_matcher
 from automarkerlabel.models import MODELS, build, config_dict, make_config
+from automarkerlabel.models.hybrid import ATTENTIONS, HybridConfig
 from automarkerlabel.models.matcher import Matcher, MatcherConfig
 from automarkerlabel.models.matcher_batch import MIDDLE
 from automarkerlabel.models.matcher_loss import loss as matcher_loss
@@ -44,8 +45,9 @@ class Check:
 
 
 def names() -> list[str]:
-    """The architectures in the order in which they are checked."""
-    return [*MODELS, _MATCHER]
+    """The architectures in the order in which they are checked: model types, each other attention of the hybrid, and
+    the matcher."""
+    return [*MODELS, *(f"hybrid {a}" for a in ATTENTIONS if a != HybridConfig.attention), _MATCHER]
 
 
 def check(name: str, device: str = "cpu") -> Check:
@@ -61,12 +63,15 @@ def check(name: str, device: str = "cpu") -> Check:
 def _problem(name: str, device: torch.device) -> str:
     """What is wrong with an architecture, "" for nothing."""
     torch.manual_seed(0)
+    name, _, attention = name.partition(" ")
     windows = WindowConfig(n_neighbours=4)
     labels = MarkerSet([f"M{n}" for n in range(5)])
-    config = make_config(name, "light")
+    config = make_config(name, "light", **({"attention": attention} if attention else {}))
     model = build(name, config, n_inputs(windows), windows.n_samples, len(labels) + 1).to(device)
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(_N_WINDOWS, windows.n_samples, n_inputs(windows), generator=generator).to(device)
+    x = torch.randn(_N_WINDOWS, windows.n_samples, n_inputs(windows), generator=generator)
+    x[..., FEATURES.index("seen") :: INPUTS_PER_NEIGHBOUR] = 1
+    x = x.to(device)
     lengths = torch.randint(1, windows.n_samples + 1, (_N_WINDOWS, 1), generator=generator)
     mask = (torch.arange(windows.n_samples) < lengths).to(device)
     target = (torch.arange(_N_WINDOWS) % (len(labels) + 1)).to(device)
@@ -84,11 +89,8 @@ def _problem(name: str, device: torch.device) -> str:
             return f"expected to learn {_N_WINDOWS} windows by heart, found {right} right"
         if MODELS[name].model.has_attention != bool(weights):
             return f"expected attention weights: {MODELS[name].model.has_attention}, found {len(weights)} layers"
-        for layer in weights:
-            if not torch.allclose(layer.sum(-1), torch.ones(1, device=device), atol=1e-5):
-                return "expected attention weights that sum to one, found others"
-            if float(layer.masked_select(~mask[:, None, None]).abs().sum()) > 0:
-                return "expected no attention to padding, found some"
+        if problem := _weights_problem(weights, mask, attention == "sparse"):
+            return problem
         if not torch.allclose(model(x, mask)[0], scores, atol=1e-4):
             return "expected the same scores with and without attention weights, found others"
     again = _saved_and_loaded(store.Checkpoint(
@@ -98,6 +100,19 @@ def _problem(name: str, device: torch.device) -> str:
     with torch.inference_mode():
         if not torch.equal(again(x, mask)[0], model(x, mask)[0]):
             return "expected the same scores after saving and loading, found others"
+    return ""
+
+
+def _weights_problem(weights: list[torch.Tensor], mask: torch.Tensor, sparse: bool) -> str:
+    """What is wrong with attention over samples, or with the importance of the sparse selection, both of four axes."""
+    for layer in weights:
+        # Importance has samples on its second axis, `(batch, time, neighbour, feature)`, and sums over the rest.
+        total = layer.sum((2, 3))[mask] if sparse else layer.sum(-1)
+        if not torch.allclose(total, torch.ones(1, device=layer.device), atol=1e-5):
+            return "expected attention weights that sum to one, found others"
+        padding = layer[~mask] if sparse else layer.masked_select(~mask[:, None, None])
+        if float(padding.abs().sum()) > 0:
+            return "expected no attention to padding, found some"
     return ""
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from math import isfinite
-from typing import Annotated
+from typing import Annotated, Any
 
 from automarkerlabel.errors import InputError
 
 # What `aml train --model-type` takes: models of trajectories, and the matcher.
 TRAJECTORY_TYPES = ("hybrid", "lstm", "transformer")
 MODEL_TYPES = (*TRAJECTORY_TYPES, "matcher")
+ATTENTION_TYPES = ("multihead", "luong", "bahdanau", "conv", "hierarchical", "sparse")  # of the hybrid
 
 
 def _check(settings: object, least: Mapping[str, float]) -> None:
@@ -85,6 +86,9 @@ class TrainSettings:
     patience: Annotated[int, "stop after this many epochs without a lower validation loss; 0: never"] = 0
     clip: Annotated[float, "greatest norm of the gradient; 0: any"] = 1.0
     mixed_precision: Annotated[bool, "bfloat16 where the device computes it natively (GPUs only)"] = True
+    forecast: Annotated[
+        float, "hybrid: weight of a second head's loss, which forecasts the marker's next position; 0: no such head"
+    ] = 0.0
     seed: Annotated[int, "of weights, scenes and dropout"] = 0
 
     def __post_init__(self) -> None:
@@ -128,3 +132,13 @@ class NetworkSettings:
     head_dropout: Annotated[float | None, "dropout of the classifying head"] = None
     pooling: Annotated[str | None, "mean of the samples, or flatten as the predecessor did"] = None
     norm: Annotated[str | None, "layer or batch norm in the head"] = None
+    attention: Annotated[str | None, f"hybrid: {', '.join(ATTENTION_TYPES)}"] = None
+
+
+def settings_of(cls: type, *layers: Mapping[str, Any]) -> Any:
+    """An instance of `cls` from the given values; later layers win, None says nothing."""
+    names = {f.name for f in fields(cls)}
+    values: dict[str, Any] = {}
+    for layer in layers:
+        values |= {k: v for k, v in layer.items() if k in names and v is not None}
+    return cls(**values)

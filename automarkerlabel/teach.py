@@ -1,24 +1,27 @@
 """From trials and settings to a trained, calibrated model file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automarkerlabel import calibration
+from automarkerlabel import calibration, keepsakes
 from automarkerlabel import checkpoint as store
 from automarkerlabel.collect import Source, split_validation
 from automarkerlabel.errors import InputError, MarkerSetError, OutputError
 from automarkerlabel.evaluate import calibrate as fit_calibration
 from automarkerlabel.io.files import check_output
 from automarkerlabel.io.opensim import read_marker_set
+from automarkerlabel.keepsakes import excerpts
 from automarkerlabel.labeller import Labeller, find_model
 from automarkerlabel.loading import read_any_marker_set
 from automarkerlabel.markerset import MarkerSet, from_trials
 from automarkerlabel.models import make_config
-from automarkerlabel.settings import Augmentation, NetworkSettings, TrainSettings, WindowConfig
+from automarkerlabel.parallel import ALONE, Group
+from automarkerlabel.settings import PRESETS, Augmentation, NetworkSettings, TrainSettings, WindowConfig, settings_of
 from automarkerlabel.simulate.corrupt import Corruption
-from automarkerlabel.training import Task, Trainer, TrialPools
+from automarkerlabel.training import Trainer
+from automarkerlabel.training_task import Task, TrialPools
 from automarkerlabel.trial import Trial
 from automarkerlabel.workflow import refuse_collisions
 
@@ -59,6 +62,24 @@ class LegacyPlan:
     resume: bool = False
     overwrite: bool = False
     device: str = "cpu"
+
+
+def plan_of(model_type: str, preset: str, changed: Mapping[str, Any], **rest: Any) -> Plan:
+    """A plan with the settings of a preset, some of them changed by name; `rest` are fields of `Plan`.
+
+    Raises `InputError` for settings that make no sense.
+    """
+    layers = (PRESETS[preset]["windows"], PRESETS[preset]["training"], changed)
+    return Plan(
+        model_type=model_type,
+        preset=preset,
+        windows=settings_of(WindowConfig, *layers),
+        settings=settings_of(TrainSettings, *layers),
+        augmentation=settings_of(Augmentation, *layers),
+        network=settings_of(NetworkSettings, *layers),
+        neighbours_given=any(x.get("n_neighbours") is not None for x in layers),
+        **rest,
+    )
 
 
 def check(plan: Plan) -> None:
@@ -122,6 +143,8 @@ def prepare_legacy(plan: LegacyPlan, sources: Sequence[Source]) -> "LegacyTraine
 
 def _network(plan: Plan) -> dict[str, object]:
     changes = {k: v for k, v in asdict(plan.network).items() if v is not None}
+    if plan.settings.forecast:
+        changes["forecast"] = True
     make_config(plan.model_type, plan.preset, **changes)
     return changes
 
@@ -134,6 +157,7 @@ def prepare(
     val_by: str,
     marker_set_file: Path | None,
     endless: TrialPools | None = None,
+    group: Group = ALONE,
 ) -> Trainer:
     """A trainer ready to run; with `endless` there may be no sources. Raises `MarkerSetError` where trials and marker
     set share no label."""
@@ -156,9 +180,12 @@ def prepare(
         plan.model_type, config, windows, marker_set, [s.trial for s in train], validate, plan.augmentation,
         endless,
     )  # fmt: skip
-    trainer = Trainer(task, plan.settings, plan.out, plan.device)
+    trainer = Trainer(task, plan.settings, plan.out, plan.device, group)
     trainer.held_out = [s.path.name if val_by == "trial" else f"{s.subject}/{s.path.name}" for s in held_out]
     trainer.ignored = [x for x in from_trials(seen).labels if x not in set(marker_set.labels)]
+    span_s = windows.n_samples / windows.rate_hz
+    known = [(s.trial, s.path.name, s.subject) for s in train]
+    trainer.kept = excerpts(known, max(keepsakes.RATE_HZ, windows.rate_hz), max(keepsakes.SECONDS, 2 * span_s))
     if plan.resume:
         trainer.resume()
     else:

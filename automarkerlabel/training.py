@@ -2,11 +2,11 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,79 +15,21 @@ from torch import Tensor, nn
 
 from automarkerlabel import checkpoint as store
 from automarkerlabel.dataset import Batch, SceneSampler
-from automarkerlabel.errors import InputError, ModelError, TrainingError
-from automarkerlabel.features import encode, feature_scale, n_inputs
+from automarkerlabel.errors import InputError, ModelError
+from automarkerlabel.features import SPEED, encode, feature_scale, n_inputs
+from automarkerlabel.forecast import squared_error
 from automarkerlabel.io.files import atomic
-from automarkerlabel.markerset import MarkerSet
+from automarkerlabel.keepsakes import Keepsake
 from automarkerlabel.memory import BackOff, bytes_per_window, free_bytes, windows_that_fit
-from automarkerlabel.models import Config, build, config_dict
-from automarkerlabel.settings import Augmentation, TrainSettings, WindowConfig
+from automarkerlabel.models import build, config_dict
+from automarkerlabel.parallel import ALONE, Group
+from automarkerlabel.settings import TrainSettings
 from automarkerlabel.threads import choose_for_training, keep_or_choose
+from automarkerlabel.training_task import Epoch, Step, Task, log_epoch, refuse_divergence
 from automarkerlabel.trial import Trial
 
-_BAD_STEPS_IN_A_ROW = 10
 _SCALE_SCENES = 64
 _EPOCH_RANGE = (20_000, 60_000)  # windows
-
-
-class TrialPools(Protocol):
-    """Labelled trials without end: the pool of a number is always the same, `name` says what is in it."""
-
-    @property
-    def name(self) -> str: ...
-    def pool(self, number: int) -> list[Trial]: ...
-    def validation(self) -> list[Trial]: ...
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """What is learnt: the model type and its config, the windows, the marker set, and the trials; with `endless` each
-    epoch learns from a pool of its own, too."""
-
-    model_type: str
-    config: Config
-    windows: WindowConfig
-    marker_set: MarkerSet
-    train: Sequence[Trial]
-    validation: Sequence[Trial] = ()
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    endless: TrialPools | None = None
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """Figures of one finished epoch; None: no step had a loss, there are no validation trials."""
-
-    epoch: int
-    epochs: int
-    loss: float | None
-    accuracy: float
-    val_loss: float | None
-    val_accuracy: float | None
-    learning_rate: float
-    windows_per_s: float
-    seconds: float
-    best: bool
-    part: int
-    skipped_steps: int
-
-
-Step = Callable[[int, int, float], None]
-
-
-def log_epoch(run_dir: Path, report: Epoch) -> None:
-    """Add an epoch's figures to the run's log, one line of JSON."""
-    with (run_dir / "log.jsonl").open("a", encoding="utf-8") as log:
-        log.write(json.dumps(asdict(report)) + "\n")
-
-
-def refuse_divergence(bad_in_a_row: int, learning_rate: float) -> None:
-    """Raise `TrainingError` once too many steps in a row had a loss that is no number."""
-    if bad_in_a_row >= _BAD_STEPS_IN_A_ROW:
-        raise TrainingError(
-            f"expected finite losses, found {bad_in_a_row} in a row that are not;"
-            f" use a lower --learning-rate (now {learning_rate:g}) or a smaller --clip"
-        )
 
 
 class Trainer:
@@ -95,17 +37,23 @@ class Trainer:
 
     out       the model file: the best state so far, written when an epoch is better than all before.
     run_dir   the state after the last epoch, to go on from, and a log of one JSON line an epoch.
+    group     the processes that train it together; the first alone writes.
     """
 
-    def __init__(self, task: Task, settings: TrainSettings, out: Path, device: str = "cpu") -> None:
+    def __init__(
+        self, task: Task, settings: TrainSettings, out: Path, device: str = "cpu", group: Group = ALONE
+    ) -> None:
+        if settings.batch_size < group.size:
+            raise InputError(f"batch_size: expected a window for each of {group.size} processes or more")
         torch.manual_seed(settings.seed)
-        self.task, self.settings, self.out = task, settings, out
+        self.task, self.settings, self.out, self.group = task, settings, out, group
         self.run_dir = out.with_name(out.name + ".run")
-        self.device = torch.device(device)
+        self.device = torch.device(device if group.size == 1 else group.device)
+        if (settings.forecast > 0) != getattr(task.config, "forecast", False):
+            raise InputError("forecast: expected a weight and a network that forecasts, or neither, found one of them")
+        self.also = {"with_forecast": True} if settings.forecast else {}  # what the network is asked for
         self.sampler = self._sampler(0)
-        self.val_sampler = (
-            SceneSampler(task.validation, task.marker_set, task.windows, task.augmentation) if task.validation else None
-        )
+        self.val_sampler = self._sampler_of(task.validation) if task.validation else None
         first = self.sampler.draw(_SCALE_SCENES, np.random.default_rng((settings.seed, 0)))
         self.scale = feature_scale(first.features)
         n_features = n_inputs(task.windows)
@@ -114,14 +62,16 @@ class Trainer:
         ).to(self.device)
         self.optimizer = self._make_optimizer()
         per_window = bytes_per_window(self.model, task.windows.n_samples, n_features)
-        fits = windows_that_fit(settings.batch_size, per_window, free_bytes(self.device))
+        share = -(-settings.batch_size // group.size)
+        fits = group.least(windows_that_fit(share, per_window, free_bytes(self.device)))
         if settings.batch_size < 2 and any(isinstance(m, nn.BatchNorm1d) for m in self.model.modules()):
             raise InputError("batch_size: expected at least 2 for a model with batch norm, found 1")
         normalises = any(isinstance(m, nn.BatchNorm1d) for m in self.model.modules())
-        self.back_off = BackOff(settings.batch_size, fits, least=2 if normalises else 1)
+        self.back_off = BackOff(share, fits, least=2 if normalises else 1, agree=group.any)
         self.steps_per_epoch = max(1, round(self.epoch_windows / settings.batch_size))
         self.epoch = 0
         self.best: float | None = None
+        self.val_forecast: float | None = None
         self.stale = 0
         self.plateau_scale = 1.0
         self.plateau_stale = 0
@@ -132,15 +82,18 @@ class Trainer:
         self.held_out: list[str] = []
         self.ignored: list[str] = []
         self.fresh: list[str] = []
+        self.kept: Sequence[Keepsake] = ()  # what the model's file shall keep of the trials
 
     @property
     def epoch_windows(self) -> int:
         return self.settings.epoch_windows or int(np.clip(self.sampler.natural_size(), *_EPOCH_RANGE))
 
     def _sampler(self, epoch: int) -> SceneSampler:
+        return self._sampler_of([*self.task.train, *(self.task.endless.pool(epoch) if self.task.endless else ())])
+
+    def _sampler_of(self, trials: Sequence[Trial]) -> SceneSampler:
         task = self.task
-        trials = [*task.train, *(task.endless.pool(epoch) if task.endless else ())]
-        return SceneSampler(trials, task.marker_set, task.windows, task.augmentation)
+        return SceneSampler(trials, task.marker_set, task.windows, task.augmentation, self.settings.forecast > 0)
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
         s = self.settings
@@ -153,15 +106,17 @@ class Trainer:
 
         `on_step(step, steps, loss)` hears of every step. Raises `TrainingError` when it cannot go on.
         """
-        self.run_dir.mkdir(parents=True, exist_ok=True)
+        if self.group.leads:
+            self.run_dir.mkdir(parents=True, exist_ok=True)
         if self.device.type == "cpu":
             self.threads = keep_or_choose(self.threads, self._choose_threads)
         while self.epoch < self.settings.epochs and not self._stopped():
             report = self._one_epoch(on_step)
-            if report.best:
-                self.save_model(report)
-            self.save_state()
-            log_epoch(self.run_dir, report)
+            if self.group.leads:
+                if report.best:
+                    self.save_model(report)
+                self.save_state()
+                log_epoch(self.run_dir, report)
             yield report
 
     def _choose_threads(self) -> int:
@@ -185,7 +140,9 @@ class Trainer:
         started = time.perf_counter()
         # Random numbers follow from seed and epoch alone, so that a resumed run draws what an unbroken one draws.
         rng = np.random.default_rng((self.settings.seed, 1, self.epoch))
-        torch.manual_seed(hash((self.settings.seed, self.epoch)) & 0x7FFFFFFF)
+        # Processes draw dropout of their own.
+        own = () if self.group.leads else (self.group.rank,)
+        torch.manual_seed(hash((self.settings.seed, self.epoch, *own)) & 0x7FFFFFFF)
         if self.task.endless and self.epoch:
             self.sampler = self._sampler(self.epoch)
         self.model.train()
@@ -205,7 +162,7 @@ class Trainer:
             if on_step:
                 on_step(step + 1, self.steps_per_epoch, loss)
         trained_s = time.perf_counter() - started
-        val_loss, val_accuracy = self.validate()
+        val_loss, val_accuracy = self.group.of_leader(self.validate() if self.group.leads else (None, None))
         self.epoch += 1
         mean_loss = float(np.mean(losses)) if losses else None
         best = self._remember(val_loss if losses and val_loss is not None else mean_loss)
@@ -213,7 +170,7 @@ class Trainer:
         self.seconds += seconds
         return Epoch(
             self.epoch, self.settings.epochs, mean_loss, right / max(1, seen), val_loss, val_accuracy, rate,
-            seen / trained_s, seconds, best, self.back_off.part, bad,
+            seen / trained_s, seconds, best, self.back_off.part, bad, self.val_forecast,
         )  # fmt: skip
 
     def _prefetched(self, rng: np.random.Generator) -> Iterator[Batch]:
@@ -233,10 +190,14 @@ class Trainer:
             rate *= 0.5 + 0.5 * np.cos(np.pi * done / (s.epochs * self.steps_per_epoch))
         return float(rate)
 
-    def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        x = torch.from_numpy(encode(batch.features, self.scale))
-        arrays = (x, torch.from_numpy(batch.mask), torch.from_numpy(batch.target))
+    def _tensors(self, batch: Batch, part: slice = slice(None)) -> tuple[Tensor, Tensor, Tensor]:
+        x = torch.from_numpy(encode(batch.features[part], self.scale))
+        arrays = (x, torch.from_numpy(batch.mask[part]), torch.from_numpy(batch.target[part]))
         return arrays[0].to(self.device), arrays[1].to(self.device), arrays[2].to(self.device)
+
+    def _ahead(self, batch: Batch, part: slice = slice(None)) -> Tensor:
+        """What is forecast, `(n, 3)` in units of the usual speed against neighbours; NaN where it is not seen."""
+        return torch.from_numpy(batch.ahead[part] / self.scale[SPEED]).to(self.device)
 
     def _autocast(self) -> torch.autocast:
         native = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
@@ -245,7 +206,9 @@ class Trainer:
     def _step(self, batch: Batch) -> tuple[float, int]:
         """One optimiser step on a batch, in parts that fit; (mean loss, windows that were right). A batch whose loss
         or gradient is not finite changes nothing."""
-        x, mask, target = self._tensors(batch)
+        own = self.group.part_of(len(batch))
+        x, mask, target = self._tensors(batch, own)
+        ahead, n_ahead = self._ahead(batch, own), max(1, int(np.isfinite(batch.ahead).all(1).sum()))
         total, correct = 0.0, 0
 
         def restart() -> None:
@@ -256,13 +219,18 @@ class Trainer:
         def part(where: slice) -> None:
             nonlocal total, correct
             with self._autocast():
-                scores, _ = self.model(x[where], mask[where])
-            loss = F.cross_entropy(scores.float(), target[where], reduction="sum") / len(target)
+                scores, others = self.model(x[where], mask[where], **self.also)
+            loss = F.cross_entropy(scores.float(), target[where], reduction="sum") / len(batch)
+            if others:
+                loss = loss + self.settings.forecast * squared_error(others[0], ahead[where]) / n_ahead
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
             correct += int((scores.argmax(1) == target[where]).sum())
 
         self.back_off.run(part, restart, len(target))
+        self.group.sum_gradients(self.model)
+        total, n_right = self.group.sums(total, correct)
+        correct = int(n_right)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip or float("inf"))
         if not (np.isfinite(total) and bool(torch.isfinite(norm))):
             self.optimizer.zero_grad(set_to_none=True)
@@ -276,14 +244,19 @@ class Trainer:
         if self.val_sampler is None:
             return None, None
         self.model.eval()
-        loss, right, n = 0.0, 0, 0
+        loss, right, n, missed, moved = 0.0, 0, 0, 0.0, 0.0
         count = min(16, max(4, self.steps_per_epoch // 4))
         for batch in self.val_sampler.batches(256, count, np.random.default_rng((self.settings.seed, 2))):
             x, mask, target = self._tensors(batch)
-            scores, _ = self.model(x, mask)
+            scores, others = self.model(x, mask, **self.also)
+            if others:
+                ahead = self._ahead(batch)
+                missed += float(squared_error(others[0], ahead))
+                moved += float(squared_error(torch.zeros_like(ahead), ahead))
             loss += float(F.cross_entropy(scores, target, reduction="sum"))
             right += int((scores.argmax(1) == target).sum())
             n += len(batch)
+        self.val_forecast = missed / moved if moved else None
         return loss / n, right / n
 
     def _remember(self, loss: float | None) -> bool:
@@ -305,7 +278,7 @@ class Trainer:
         tensors = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
         return store.Checkpoint(
             self.task.model_type, config_dict(self.task.config), asdict(self.task.windows), self.task.marker_set,
-            self.scale.tolist(), tensors, training=training,
+            self.scale.tolist(), tensors, training=training, kept=self.kept,
         )  # fmt: skip
 
     def save_model(self, report: Epoch) -> None:
@@ -335,6 +308,8 @@ class Trainer:
 
     def forget(self) -> None:
         """Remove the state and the log of an earlier run."""
+        if not self.group.leads:
+            return
         for name in ("state.pt", "log.jsonl"):
             (self.run_dir / name).unlink(missing_ok=True)
 
@@ -348,7 +323,7 @@ class Trainer:
             raise ModelError(f"{path}: expected the state of an earlier run, found none; train without --resume")
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
-            theirs = json.loads(state["task"])
+            theirs = self._with_what_is_new(json.loads(state["task"]))
         except Exception as error:  # torch raises what its unpickler and the archive happen to raise
             raise ModelError(f"{path}: expected the state of a training run, found a damaged file") from error
         ours = json.loads(json.dumps(self._fingerprint()))
@@ -387,6 +362,11 @@ class Trainer:
                 fresh.append(name)
         self.scale = np.array(base.scale, np.float32)
         self.fresh = fresh
+
+    def _with_what_is_new(self, theirs: dict[str, Any]) -> dict[str, Any]:
+        """The fingerprint of a run of an earlier version, which had what settings are new by default."""
+        config = {**config_dict(type(self.task.config)()), **theirs["config"]}
+        return {**asdict(TrainSettings()), **theirs, "config": config}
 
     def _fingerprint(self) -> dict[str, Any]:
         return {

@@ -174,16 +174,15 @@ def refuse_collisions(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
 
 
 def dump_attention(method: Method, source: Path, path: Path, options: LabelOptions) -> None:
-    """The attention weights of every window of a trial as HDF5; see `io.attention_h5` for the layout.
+    """What every window of a trial looked at as HDF5; see `io.attention_h5` for the layout.
 
     Raises `ModelError` for a model type without attention.
     """
-    labeller = method.attention_model()
     check_output(path, [source], options.overwrite)
     trial = io.read(source, options.units, options.up, options.exclude)
-    tracklets, scores = labeller.scores(trial)
+    inside = method.inside(trial)
     with atomic(path) as temporary:
-        write_attention(temporary, source.stem, trial, tracklets, scores, labeller.attention(trial))
+        write_attention(temporary, source.stem, trial, inside)
 
 
 def write_csv_rows(

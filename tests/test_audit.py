@@ -154,6 +154,23 @@ def test_a_marker_placed_elsewhere():
     pose[:, LABELS.index("LTH2")] += np.array([0, 25, 60], np.float32)
     found = audit(walker(), reference_from_trial(replace(static(), positions=pose, residuals=None))).findings
     assert [(f.kind, f.labels) for f in found] == [("distance", ("LTH2",))]
+    assert float(found[0].why.split("; ")[1].split(" mm")[0]) == pytest.approx(65, abs=4)
+
+
+def test_the_name_of_a_marker_that_is_absent_throughout():
+    trial = changed(walker(), {"LSH1": "LSH2", "LSH2": None})
+    assert audit(trial).findings == ()
+    found = audit(trial, reference_from_trial(static())).findings
+    assert [(f.kind, f.labels, f.should, f.first_frame, f.last_frame) for f in found] == [
+        ("wrong name", ("LSH1",), ("LSH2",), 101, 400)
+    ]
+
+
+def test_a_path_taken_up_by_a_near_label_until_the_end():
+    found = audit(changed(walker(), {"LTH1": "LTH2", "LTH2": None}, 200)).findings
+    assert [(f.kind, f.labels, f.should, f.first_frame, f.last_frame) for f in found] == [
+        ("wrong name", ("LTH1",), ("LTH2",), 301, 400)
+    ]
 
 
 def test_trials_that_cannot_be_audited():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import FIGURE, figure_trial
 
-from automarkerlabel import calibration, tracklets
+from automarkerlabel import calibration, io, tracklets
 from automarkerlabel.cli import run
 from automarkerlabel.decide.assign import decide
 from automarkerlabel.decide.calibrate import Observed, errors, fit, fit_knots, pool_violators
@@ -186,7 +186,7 @@ def test_a_label_that_was_held_is_certain():
     windows = sure_of(0, 10)
     windows[6:8] = sure_of(1, 2)
     scores, sets = scores_of([windows]), np.ones((1, 1), bool)
-    labelling = signed(labelling_of([0]), scores, sets, RATE_HZ, np.array([True]))
+    labelling = signed(labelling_of([0]), scores, sets, RATE_HZ, held=np.array([True]))
     told = calibrated(labelling, PLAIN)
     assert told.confidence.tolist() == [1.0] and (frame_confidence(told, 50, 1) == 1).all()
 
@@ -330,8 +330,6 @@ def test_log_odds_and_back():
 @pytest.fixture(scope="module")
 def walks(tmp_path_factory) -> Path:
     """Two labelled trials in the marker set of the sample model, which has not seen them."""
-    from automarkerlabel import io
-
     folder = tmp_path_factory.mktemp("walks")
     whole = io.read(SAMPLES / "walk_truth.c3d")
     half = whole.n_frames // 2
@@ -358,8 +356,10 @@ def test_label_tells_what_to_look_at_first(walks, tmp_path, capsys):
     table, own = tmp_path / "review.csv", str(tmp_path / "own.ckpt")
     assert run(["eval", str(walks), "--model", "sample", "--calibrate", "-o", own]) == 0
     capsys.readouterr()
-    trial = str(SAMPLES / "walk_unlabelled.c3d")
-    base = ["label", trial, "--model", own, "--dry-run", "--min-confidence", "0.9999", "--review", str(table)]
+    # Half of the points, for a moment, leave much in doubt.
+    whole, trial = io.read(SAMPLES / "walk_truth.c3d"), str(tmp_path / "few.c3d")
+    io.write(Path(trial), Trial(whole.positions[:20, :40:2], [f"*{n}" for n in range(20)], whole.rate_hz))
+    base = ["label", trial, "--model", own, "--dry-run", "--min-confidence", "0.999", "--review", str(table)]
     assert run([*base, "--json"]) == 0
     doubts = json.loads(capsys.readouterr().out)["doubtful"]
     assert doubts and [d["lowest"] for d in doubts] == sorted(d["lowest"] for d in doubts)

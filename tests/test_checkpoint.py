@@ -9,6 +9,7 @@ from automarkerlabel.errors import ModelError
 from automarkerlabel.labeller import Labeller, find_model, load_model
 from automarkerlabel.markerset import MarkerSet
 from automarkerlabel.models import build, config_dict, make_config
+from automarkerlabel.models.hybrid import ATTENTIONS
 from automarkerlabel.settings import WindowConfig
 
 
@@ -41,6 +42,37 @@ def test_it_comes_back_whole(tmp_path):
     for name, tensor in load_model(again).state_dict().items():
         assert torch.equal(tensor, model.state_dict()[name])
     assert store.is_checkpoint(path)
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_each_attention_comes_back_with_the_same_scores(tmp_path, attention):
+    config = make_config("hybrid", cells=16, head_width=8, attention=attention)
+    model = build("hybrid", config, 2 * 13, 3, 4)
+    x, mask = torch.randn(20, 3, 2 * 13), torch.ones(20, 3, dtype=torch.bool)
+    x[..., 6::13] = 1
+    model.train()(x, mask)  # batch norms have statistics then
+    path, _ = stored(tmp_path, config=config_dict(config), tensors=model.state_dict())
+    again = load_model(store.load(path)).eval()
+    assert torch.equal(again(x, mask)[0], model.eval()(x, mask)[0])
+
+
+def test_a_file_from_before_there_was_a_choice_of_attention_has_the_same_scores(tmp_path):
+    old = config_dict(make_config("hybrid", cells=16, head_width=8))
+    for name in ("attention", "forecast"):
+        del old[name]
+    path, model = stored(tmp_path, config=old)
+    again = Labeller.load(path)
+    assert again.mechanism == "multihead"
+    x, mask = torch.randn(5, 3, 2 * 13), torch.ones(5, 3, dtype=torch.bool)
+    with torch.inference_mode():
+        assert torch.equal(again.model(x, mask)[0], model.eval()(x, mask)[0])
+
+
+def test_an_attention_of_a_newer_version_is_named(tmp_path):
+    config = config_dict(make_config("hybrid", cells=16, head_width=8)) | {"attention": "fourier"}
+    path, _ = stored(tmp_path, config=config)
+    with pytest.raises(ModelError, match=r"attention: expected one of multihead, .*, found 'fourier'"):
+        load_model(store.load(path))
 
 
 class Evil:

@@ -114,6 +114,29 @@ def test_dump_attention(lab, tmp_path, capsys):
         assert attention.shape == (len(frames), 1, 4, 4, 4)
         np.testing.assert_allclose(attention.sum(-1), 1, atol=1e-5)
         assert group["tracklets"].shape == (8, 3)
+        assert group.attrs["mechanism"] == "multihead"
+        spans, neighbours = group["windows/span"][:], group["windows/neighbours"][:]
+        assert (spans[:, 0] == frames[:, 0]).all() and (spans[:, 1] == frames.max(1) + 1).all()
+        own = group["tracklets"][:, 0][group["windows/tracklet"][:]]
+        assert (neighbours != own[:, None]).all() and neighbours.max() < len(group.attrs["columns"])
+
+
+def test_dump_of_a_sparse_selection(lab, tmp_path):
+    model, out = tmp_path / "sparse.ckpt", tmp_path / "a.h5"
+    train = ["train", str(lab / "train"), "-o", str(model), "--attention", "sparse", "--forecast", "0.5"]
+    assert run([*train, "--epochs", "1", *SMALL]) == 0
+    command = ["label", str(lab / "unlabelled.c3d"), "-o", str(tmp_path / "x.c3d"), "--dump-attention", str(out)]
+    assert run([*command, "--model", str(model)]) == 0
+    with h5py.File(out) as file:
+        group = file["unlabelled"]
+        importance, frames = group["windows/importance"][:], group["windows/frames"][:]
+        assert group.attrs["mechanism"] == "sparse"
+        assert list(group.attrs["features"]) == ["x", "y", "z", "distance", "speed", "acceleration", "seen"]
+        assert importance.shape == (*frames.shape, group["windows/neighbours"].shape[1], 7)
+        assert "attention" not in group["windows"]
+        np.testing.assert_allclose(importance[frames >= 0].sum((1, 2)), 1, atol=1e-5)
+        hidden = group["windows/neighbours"][:] < 0
+        assert importance.swapaxes(1, 2)[hidden].sum() == 0
 
 
 def test_an_lstm_has_no_attention_to_dump(lab, tmp_path, capsys):
@@ -191,6 +214,11 @@ def test_test_models(capsys):
         "Testing LSTM architecture... ✓ PASSED",
         "Testing TRANSFORMER architecture... ✓ PASSED",
         "Testing HYBRID architecture... ✓ PASSED",
+        "Testing HYBRID LUONG architecture... ✓ PASSED",
+        "Testing HYBRID BAHDANAU architecture... ✓ PASSED",
+        "Testing HYBRID CONV architecture... ✓ PASSED",
+        "Testing HYBRID HIERARCHICAL architecture... ✓ PASSED",
+        "Testing HYBRID SPARSE architecture... ✓ PASSED",
         "Testing MATCHER architecture... ✓ PASSED",
         "",
         "ALL TESTS PASSED ✓✓✓",

@@ -5,6 +5,7 @@ import json
 import signal
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from conftest import FIGURE, figure_trial
@@ -164,6 +165,24 @@ def test_a_trial_may_be_its_own_reference_but_never_the_output(lab, capsys):
     assert static.read_bytes() == before
 
 
+@pytest.mark.parametrize("reference", [["--reference", "static.c3d"], ["--marker-set", "walked"], []])
+def test_the_dump_of_a_match_has_the_scores_of_points_and_reference(lab, tmp_path, monkeypatch, capsys, reference):
+    monkeypatch.chdir(lab)
+    assert run(["marker-sets", "add", "static.c3d", "--name", "walked"]) == 0
+    out = tmp_path / "a.h5"
+    assert label("walk.c3d", "-o", tmp_path / "x.c3d", "--dump-attention", out, *reference) == 0
+    with h5py.File(out) as file:
+        group = file["walk"]
+        assert group.attrs["mechanism"] == "matcher"
+        assert set(group.attrs["labels"]) == set(LABELS)
+        scores, tracklet = group["windows/log_probs"][:], group["windows/tracklet"][:]
+        np.testing.assert_allclose(np.exp(scores).sum(1), 1, rtol=1e-4)
+        assert group["windows/span"].shape == (len(scores), 2)
+        best = np.array([scores[tracklet == n, :-1].mean(0).argmax() for n in range(8)])
+        columns = group["tracklets"][:, 0]
+        assert [group.attrs["labels"][k] for k in best] == [LABELS[7 - c] for c in columns]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -174,7 +193,6 @@ def test_a_trial_may_be_its_own_reference_but_never_the_output(lab, capsys):
         (["--model", "sample", "--reference", "static.c3d"], "--reference: expected the matcher, found sample"),
         (["--model", "nosuch"], "nosuch: expected a model file"),
         (["--reference", "static.c3d", "--training-values", "x.pickle"], "--training-values: expected none"),
-        (["--reference", "static.c3d", "--dump-attention", "a.h5"], "attention: expected a model of trajectories"),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(lab, tmp_path, monkeypatch, capsys, arguments, said):
@@ -283,7 +301,7 @@ def test_ctrl_c_saves(tmp_path, monkeypatch, capsys):
         (["--model-type", "matcher", "--from", "sample"], "sample: expected a matcher to start from"),
         (["--model-type", "matcher", "--resume"], "expected the matcher of an earlier run"),
         (["--model-type", "cnn"], "--model-type: expected one of hybrid, lstm, transformer, matcher, found 'cnn'"),
-        (["--steps", "3"], "--steps: expected --model-type matcher"),
+        (["--model-type", "hybrid", "--steps", "3"], "--steps: expected --model-type matcher"),
     ],
 )
 def test_training_refuses_what_does_not_go_together(tmp_path, capsys, arguments, said):

@@ -32,6 +32,32 @@ def test_a_scene_gives_a_window_for_each_trajectory():
     assert toes.min() == pytest.approx(240, abs=2)  # from toe to toe
 
 
+def test_a_forecast_is_the_way_against_the_neighbours_to_the_sample_after_the_window():
+    # All stand; of eight points the head alone rises, 3 mm a frame at 60 Hz.
+    points = np.tile(np.array(list(FIGURE.values()), np.float32), (60, 1, 1))
+    points[:, 0, 2] += 3 * np.arange(60)
+    trial = Trial(points, list(FIGURE), 60)
+    plain = SceneSampler([trial], SET, WINDOWS, NO_AUGMENTATION).draw(6, np.random.default_rng(0))
+    assert plain.ahead.shape == (len(plain), 0)
+    batch = SceneSampler([trial], SET, WINDOWS, NO_AUGMENTATION, forecast=True).draw(20, np.random.default_rng(0))
+    assert batch.features.shape[1] == batch.mask.shape[1] == WINDOWS.n_samples
+    seen = np.isfinite(batch.ahead).all(1)
+    assert 0.5 < seen.mean() <= 1  # scenes at the end of the trial have no next sample
+    of_head = seen & (batch.target == 0)
+    np.testing.assert_allclose(batch.ahead[of_head], [[0, 0, 180]] * of_head.sum(), atol=0.01)
+    # To each of the others the head is one of seven neighbours.
+    np.testing.assert_allclose(batch.ahead[seen & (batch.target != 0)][:, 2], -180 / 7, atol=0.01)
+
+
+def test_the_ways_of_ghosts_and_of_hidden_markers_are_not_forecast():
+    drawn = SceneSampler([figure_trial()], SET, WINDOWS, Augmentation(), forecast=True)
+    batch = drawn.draw(30, np.random.default_rng(0))
+    seen = np.isfinite(batch.ahead).all(1)
+    assert not seen[batch.target == len(SET)].any()
+    assert 0.3 < seen[batch.target < len(SET)].mean() < 1
+    assert batch.mask[seen].any(1).all()
+
+
 def test_the_same_seed_draws_the_same():
     a, b = (sampler(Augmentation()).draw(4, np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(a.features, b.features)

@@ -20,7 +20,7 @@ TOP = Path(__file__).resolve().parents[1]
 PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
 EVERY_PAGE = [*PAGES, *sorted((TOP / "docs" / "decisions").glob("*.md"))]
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.M | re.S)
-OTHER_OPTIONS = {"--help", "--version"}  # of `aml` itself
+OTHER_OPTIONS = {"--help", "--version", "--nproc-per-node"}  # of `aml` itself, and of torchrun
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:

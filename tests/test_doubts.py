@@ -39,12 +39,18 @@ def test_many_points_without_a_label():
 
 
 def test_low_confidence_and_another_set_that_fits():
-    fits = (Candidate("a", 0.8, 9, 10), Candidate("b", 0.79, 9, 10))
+    fits = (Candidate("a", 0.9, 9, 10), Candidate("b", 0.89, 9, 10))
     said = doubts_about(answer(list(range(10)), 0.7, candidates=fits), TRIAL)
     assert said == (
         "the labels are unsure (mean confidence 0.70); look at them before use",
-        "another marker set fits nearly as well: b 0.79 (9 of 10 labels)",
+        "another marker set fits nearly as well: b 0.89 (9 of 10 labels)",
     )
+
+
+def test_a_set_that_fits_moderately_is_doubted():
+    fits = (Candidate("a", 0.7, 9, 10),)
+    said = doubts_about(answer(list(range(10)), candidates=fits), TRIAL)
+    assert said == ("the marker set fits by 0.70 only; is it the one that the trial wears?",)
 
 
 def test_no_label_at_all():

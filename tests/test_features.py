@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automarkerlabel import features, tracklets
-from automarkerlabel.features import FEATURES, cut_windows, gather, neighbour_features
+from automarkerlabel.features import FEATURES, cut_windows, gather, neighbour_features, next_step
 from automarkerlabel.settings import WindowConfig
 from automarkerlabel.tracklets import Tracklet
 
@@ -55,6 +55,26 @@ def test_neighbours_come_by_distance_with_values_derived_by_hand():
     # The middle of the neighbours lies towards the second point: it is straight ahead, on +x.
     np.testing.assert_allclose(values[0, 0, 1, :4], [300, 0, 0, 300], atol=1e-4)
     assert (values[0, :, 2] == 0).all()
+
+
+def test_the_next_step_is_told_against_the_neighbours_in_the_axes_of_the_window():
+    # The middle of the neighbours lies on +y of the room, which is +x of the window. To the next sample, 0.1 s later,
+    # all go 50 mm along x of the room; the point itself goes 5 mm further along y, one of two neighbours 4 mm up.
+    points = np.zeros((1, 3, 3, 3), np.float32)
+    points[0, :, 1], points[0, :, 2] = [100, 300, 0], [-100, 300, 0]
+    pair = points[:, 1:].copy()
+    pair[0, 1] += np.array([[50, 5, 0], [50, 0, 4], [50, 0, 0]], np.float32)
+    found = next_step(points, pair, np.array([0]), np.array([[1, 2, -1]]), np.array([10.0], np.float32))
+    np.testing.assert_allclose(found, [[50, 0, -20]], atol=1e-4)  # mm/s
+
+
+@pytest.mark.parametrize("hidden", [np.s_[0, 0, 0], np.s_[0, 1, 0], np.s_[0, 1, 1:], np.s_[0, 0, 1:]])
+def test_a_next_step_that_is_not_seen_is_no_number(hidden):
+    points = np.random.default_rng(0).normal(0, 100, (1, 3, 3, 3)).astype(np.float32)
+    pair = points[:, 1:].copy()
+    pair[hidden] = np.nan
+    found = next_step(points, pair, np.array([0]), np.array([[1, 2]]), np.array([10.0], np.float32))
+    assert np.isnan(found).all()
 
 
 def test_a_hidden_neighbour_is_zero_and_unseen():

@@ -7,6 +7,7 @@ from automarkerlabel.matching.heading import (
     anchors,
     follow,
     heading_path,
+    more_anchors,
     offsets_along,
     side_heading,
     turned,
@@ -126,6 +127,24 @@ def test_what_was_followed_is_trusted_more_than_one_anchor():
     likelihood = np.stack([hill(0, 1), hill(40, 1), hill(0, 1)])
     offsets, _ = offsets_along(likelihood, np.zeros(3, np.int64), np.arange(3.0))
     assert np.ptp(np.rad2deg(offsets)) < 5.1
+
+
+def test_more_moments_are_looked_at_where_two_headings_are_alike():
+    """Two stretches of 20 moments; in the second one the opposite heading is as good but for a nat."""
+    stretch = np.repeat([0, 1], 20)
+    anchor = np.array([5, 25])
+    likelihood = np.full((2, 12), -50.0)
+    likelihood[:, 3] = 0
+    likelihood[1, 9] = -1
+    more = more_anchors(anchor, stretch, likelihood, np.full(2, np.pi / 2))
+    assert len(more) > 3
+    assert (stretch[more] == 1).all() and 25 not in more and len(set(more)) == len(more)
+    likelihood[1, 9] = -50
+    assert len(more_anchors(anchor, stretch, likelihood, np.full(2, np.pi / 2))) == 0
+
+
+def test_a_stretch_of_anchors_alone_has_no_more_moments():
+    assert len(more_anchors(np.array([0]), np.array([0]), np.zeros((1, 12)), np.zeros(1))) == 0
 
 
 def test_two_stretches_may_have_different_offsets():

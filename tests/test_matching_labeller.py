@@ -1,6 +1,8 @@
 """Labelling by matching, with a hand-made matcher in place of the network: it pairs points that lie near each other
 once both sets stand about their median, so that it is right only where heading and geometry are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -162,6 +164,34 @@ def test_likelihood_prefers_the_marker_set_that_is_worn(reference):
     half = Reference(MarkerSet(list(FIGURE)[:4]), reference.positions[:4], 0.0)
     found = MatcherLabeller(NearestPoint()).likelihood(trial, [strange, half, reference])
     assert int(np.argmax(found)) == 2
+
+
+def test_a_rough_look_tells_the_marker_set_with_less_work(reference):
+    trial, _ = unlabelled(figure_trial(turn_deg=60))
+    half = Reference(MarkerSet(list(FIGURE)[:4]), reference.positions[:4], 0.0)
+    work = []
+    for roughly in (False, True):
+        scorer = NearestPoint()
+        found = MatcherLabeller(scorer).likelihood(trial, [half, reference], roughly)
+        assert found[1] > found[0]
+        work.append(scorer.n_windows)
+    assert work[1] == 2 * 2 * 4  # sets, moments and headings
+    assert work[1] < work[0]
+
+
+def test_moments_are_matched_to_several_poses_in_turn(reference):
+    """In one of them left and right are exchanged: alone it labels wrongly, among three it is outvoted."""
+    order = [list(FIGURE).index(x) for x in FIGURE]
+    index = {x: n for n, x in enumerate(FIGURE)}
+    for a, b in reference.marker_set.pairs or ():
+        order[index[a]], order[index[b]] = index[b], index[a]
+    crossed = replace(reference, positions=reference.positions[order])
+    trial, names = unlabelled(figure_trial())
+    labeller, options = MatcherLabeller(NearestPoint()), MatchOptions(self_references=0)
+    alone = labeller.label(trial, [reference], options=options)[0]
+    voted = labeller.label(trial, [reference, crossed, reference], options=options)[0]
+    assert given(trial, voted) == given(trial, alone) == names
+    assert (voted.confidence < alone.confidence).any()
 
 
 def test_work_grows_as_the_trial_does(reference):

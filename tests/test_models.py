@@ -3,21 +3,28 @@ import torch
 
 from automarkerlabel import selfcheck
 from automarkerlabel.errors import ModelError
+from automarkerlabel.features import INPUTS_PER_NEIGHBOUR
 from automarkerlabel.models import MODELS, build, config_dict, make_config
 from automarkerlabel.models.attention import MultiHeadAttention, sinusoidal_positions
+from automarkerlabel.models.hybrid import ATTENTIONS
 
-BATCH, TIME, WIDTH, CLASSES = 5, 6, 10, 4
-EVERY = [(name, preset) for name, kind in MODELS.items() for preset in kind.presets]
+BATCH, TIME, WIDTH, CLASSES = 5, 6, 2 * INPUTS_PER_NEIGHBOUR, 4
+NAMES = [*MODELS, *(f"hybrid {a}" for a in ATTENTIONS if a != "multihead")]  # and the attention of a hybrid
+EVERY = [(name, preset) for name in NAMES for preset in ("light", "full", "paper")]
 
 
-def made(name, preset="light"):
+def made(name, preset="light", **changes):
     torch.manual_seed(0)
-    return build(name, make_config(name, preset), WIDTH, TIME, CLASSES).eval()
+    name, _, attention = name.partition(" ")
+    if attention:
+        changes["attention"] = attention
+    return build(name, make_config(name, preset, **changes), WIDTH, TIME, CLASSES).eval()
 
 
 def batch():
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(BATCH, TIME, WIDTH, generator=generator)
+    x[..., 6::INPUTS_PER_NEIGHBOUR] = 1  # neighbours are seen
     mask = torch.arange(TIME) < torch.tensor([6, 1, 3, 4, 6])[:, None]
     return x, mask
 
@@ -42,6 +49,7 @@ def test_attention_weights_sum_to_one_over_samples_that_are_there(name):
     x, mask = batch()
     model = made(name)
     scores, layers = model(x, mask, with_weights=True)
+    assert layers
     torch.testing.assert_close(scores, model(x, mask)[0])
     for weights in layers:
         assert weights.shape == (BATCH, 4, TIME, TIME)
@@ -56,6 +64,22 @@ def test_gradients_reach_every_weight(name, preset):
     without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     # A bias before batch or layer norm shifts all alike: batch norm takes it away.
     assert without in ([], ["head.layers.0.bias"])
+
+
+def test_a_forecast_is_a_head_of_its_own_that_only_the_last_sample_feeds():
+    plain, model = made("hybrid"), made("hybrid", forecast=True)
+    more = sum(p.numel() for p in model.parameters()) - sum(p.numel() for p in plain.parameters())
+    assert more == 3 * 128 + 3
+    x, mask = batch()
+    assert model(x, mask)[1] == []
+    scores, (weights, forecast) = model(x, mask, with_weights=True, with_forecast=True)
+    assert (weights.shape, forecast.shape) == ((BATCH, 4, TIME, TIME), (BATCH, 3))
+    torch.testing.assert_close(scores, model(x, mask)[0])
+    states = []
+    model.norm.register_forward_hook(lambda module, given, out: states.append(out))
+    forecast = model(x, mask, with_forecast=True)[1][0]
+    last = torch.stack([states[0][n, length - 1] for n, length in enumerate(mask.sum(1))])
+    torch.testing.assert_close(forecast, last @ model.forecast.weight.T + model.forecast.bias)
 
 
 def test_attention_is_the_published_formula():
@@ -94,6 +118,7 @@ def test_the_paper_preset_has_the_sizes_of_the_ancestor_and_its_extension():
         (lambda: make_config("gru"), "lstm, transformer, hybrid"),
         (lambda: make_config("lstm", "huge"), "preset"),
         (lambda: make_config("lstm", heads=3), "heads"),
+        (lambda: make_config("lstm", forecast=True), "lstm has no setting forecast"),
         (lambda: build("hybrid", make_config("hybrid", heads=3), WIDTH, TIME, CLASSES), "3 heads"),
         (lambda: build("hybrid", make_config("lstm"), WIDTH, TIME, CLASSES), "HybridConfig"),
     ],
@@ -103,8 +128,10 @@ def test_what_does_not_fit_is_named(call, said):
         call()
 
 
-def test_the_self_check_passes_and_notices_a_broken_model(monkeypatch):
-    assert all(selfcheck.check(name).passed for name in selfcheck.names())
+def test_the_self_check_looks_at_everything_and_notices_a_broken_model(monkeypatch):
+    # That all of them pass is seen in test_cli.py.
+    assert selfcheck.names() == [*NAMES, "matcher"]
+    assert selfcheck.check("hybrid").passed
     monkeypatch.setattr("automarkerlabel.models.lstm.LSTMModel.forward", lambda self, x, mask, with_weights=False: (
         self.head(x.new_zeros(*x.shape[:2], self.lstm.hidden_size).requires_grad_(), mask), [],
     ))  # fmt: skip

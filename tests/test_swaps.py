@@ -57,7 +57,7 @@ class Oracle:
         return Solved(scores, self.decide(trial, tracklets, scores), len(tracklets))
 
     def repaired(self, trial, held=()):
-        return repaired(trial, self.solve, self.decide, held)[0]
+        return repaired(trial, self.solve, self.decide, self.decide, held)[0]
 
 
 def trial_of(positions, rate_hz=60.0) -> Trial:
@@ -199,13 +199,13 @@ def test_held_columns_stay(figure):
         seen.append(new)
         return Oracle(figure.positions).solve(new, tracklets)
 
-    repaired(trial, solve, Oracle(figure.positions).decide, held=[1])
+    repaired(trial, solve, Oracle(figure.positions).decide, Oracle(figure.positions).decide, held=[1])
     assert all((t.positions[:, 1] == trial.positions[:, 1]).all() for t in seen)
 
 
 def test_what_else_came_of_the_solving_is_handed_on(figure):
     oracle = Oracle(figure.positions)
-    labelling, about = repaired(trial_of(figure.positions), oracle.solve, oracle.decide)
+    labelling, about = repaired(trial_of(figure.positions), oracle.solve, oracle.decide, oracle.decide)
     assert about == 8
     assert labelling.assigned.tolist() == list(range(8))
 

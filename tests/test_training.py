@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,12 +7,14 @@ import torch
 from conftest import FIGURE, figure_trial
 
 from automarkerlabel import checkpoint as store
-from automarkerlabel.errors import ModelError, TrainingError
+from automarkerlabel.errors import InputError, ModelError, TrainingError
+from automarkerlabel.forecast import squared_error
 from automarkerlabel.labeller import Labeller
 from automarkerlabel.markerset import MarkerSet
 from automarkerlabel.models import make_config
 from automarkerlabel.settings import Augmentation, TrainSettings, WindowConfig
-from automarkerlabel.training import Task, Trainer
+from automarkerlabel.training import Trainer
+from automarkerlabel.training_task import Task
 
 SMALL = {"cells": 32, "head_width": 32}
 SETTINGS = TrainSettings(epochs=4, epoch_windows=512, batch_size=64, warmup_steps=5, learning_rate=4e-3)
@@ -92,6 +95,80 @@ def test_another_run_is_not_resumed(tmp_path):
     list(Trainer(task(), SETTINGS, tmp_path / "a.ckpt").epochs())
     with pytest.raises(ModelError, match="model_type lstm, found hybrid"):
         Trainer(task("lstm"), SETTINGS, tmp_path / "a.ckpt").resume()
+
+
+def test_a_forecast_is_learnt_beside_the_labels(tmp_path):
+    sizes = dict(SMALL, forecast=True, head_dropout=0.0, attention_dropout=0.0)
+    trainer = Trainer(task(**sizes), replace(SETTINGS, forecast=1.0), tmp_path / "a.ckpt")
+    report = next(trainer.epochs())
+    log = json.loads((tmp_path / "a.ckpt.run" / "log.jsonl").read_text())
+    assert log["val_forecast"] == report.val_forecast
+    assert 0.5 < report.val_forecast < 2  # as good as to go with the neighbours: nothing is learnt yet
+    assert store.load(tmp_path / "a.ckpt").tensors["forecast.weight"].shape == (3, 32)
+    batch = next(trainer.sampler.batches(64, 1, np.random.default_rng(0)))
+    for _ in range(200):
+        trainer._step(batch)
+    x, mask, target = trainer._tensors(batch)
+    scores, (forecast,) = trainer.model(x, mask, with_forecast=True)
+    ahead = trainer._ahead(batch)
+    assert squared_error(forecast, ahead) < 0.3 * squared_error(torch.zeros_like(ahead), ahead)
+    assert (scores.argmax(1) == target).float().mean() > 0.9
+
+
+def test_the_error_of_a_forecast_by_hand():
+    ahead = torch.tensor([[1.0, 2.0, 3.0], [float("nan")] * 3, [0.0, 0.0, 0.0]])
+    forecast = torch.tensor([[1.0, 2.0, 0.0], [9.0, 9.0, 9.0], [0.0, 3.0, 3.0]], requires_grad=True)
+    error = squared_error(forecast, ahead)
+    assert error.item() == 9  # (9 + 18) / 3
+    error.backward()
+    assert forecast.grad[1].tolist() == [0, 0, 0]
+
+
+def test_a_forecast_of_parts_makes_the_same_step_as_the_whole(tmp_path):
+    sizes = {"dropout": 0.0, "attention_dropout": 0.0, "head_dropout": 0.0, "forecast": True}
+    whole, parts = (Trainer(task(**sizes), replace(SETTINGS, forecast=2.0), tmp_path / x) for x in ("a", "b"))
+    parts.back_off.part = 10
+    batch = next(whole.sampler.batches(64, 1, np.random.default_rng(0)))
+    assert parts._step(batch)[0] == pytest.approx(whole._step(batch)[0], rel=1e-5)
+    for a, b in zip(whole.model.parameters(), parts.model.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, atol=1e-6, rtol=1e-3)
+
+
+def test_weight_and_head_of_a_forecast_belong_together(tmp_path):
+    for settings, sizes in ((replace(SETTINGS, forecast=1.0), SMALL), (SETTINGS, dict(SMALL, forecast=True))):
+        with pytest.raises(InputError, match="forecast: expected a weight and a network that forecasts"):
+            Trainer(task(**sizes), settings, tmp_path / "a.ckpt")
+    assert not any("forecast" in name for name in Trainer(task(), SETTINGS, tmp_path / "a.ckpt").model.state_dict())
+
+
+def test_a_run_of_an_earlier_version_without_newer_settings_goes_on(tmp_path):
+    trainer = Trainer(task(), SETTINGS, tmp_path / "a.ckpt")
+    next(trainer.epochs())
+    path = tmp_path / "a.ckpt.run" / "state.pt"
+    state = torch.load(path, weights_only=True)
+    told = json.loads(state["task"])
+    del told["forecast"], told["config"]["attention"], told["config"]["forecast"]
+    torch.save(state | {"task": json.dumps(told)}, path)
+    again = Trainer(task(), SETTINGS, tmp_path / "a.ckpt")
+    again.resume()
+    assert again.epoch == 1
+    other = Trainer(task(**SMALL, attention="luong"), SETTINGS, tmp_path / "a.ckpt")
+    with pytest.raises(ModelError, match="config"):
+        other.resume()
+
+
+@pytest.mark.parametrize("attention", ["conv", "sparse"])
+def test_other_attentions_are_trained_stored_and_label(tmp_path, attention):
+    trainer = Trainer(task(**SMALL, attention=attention), replace(SETTINGS, epochs=2), tmp_path / "m.ckpt")
+    epochs = list(trainer.epochs())
+    assert epochs[-1].loss < epochs[0].loss
+    labeller = Labeller.load(tmp_path / "m.ckpt")
+    part = next(labeller.attention(figure_trial(seed=9)))
+    assert labeller.mechanism == attention
+    assert set(part.arrays()) == {"frames", "neighbours", "importance" if attention == "sparse" else "attention"}
+    assert part.neighbours.shape == (len(part.frames), 7)
+    own = np.array([t.column for t in labeller.split(figure_trial(seed=9))])[part.tracklet]
+    assert all(sorted([*n, c]) == list(range(8)) for n, c in zip(part.neighbours, own, strict=True))
 
 
 def test_parts_of_a_batch_make_the_same_step_as_the_whole(tmp_path):

@@ -47,10 +47,12 @@ def audit(
     """Say where the labels of labelled trials are doubtful, and what they should probably be."""
     from automarkerlabel import audit_files as work
     from automarkerlabel.io.files import check_output
+    from automarkerlabel.methods import Wanted
 
+    wanted = Wanted(model, reference, reference_frame, marker_set, exclude=exclude)
     if csv is not None:
-        check_output(csv, [*trials, *([reference] if reference else [])], overwrite)
-    options = work.AuditOptions(reference, reference_frame, model, marker_set, units, up, exclude)
+        check_output(csv, [*trials, *wanted.inputs], overwrite)
+    options = work.AuditOptions(wanted, units, up)
     against = work.against(options, device)
     audits: list[Audit] = []
     failures: list[tuple[str, str]] = []

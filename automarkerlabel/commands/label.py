@@ -47,7 +47,7 @@ def label(
     ] = False,
     all_labels: Annotated[bool, typer.Option("--all-labels", help="add empty columns for absent labels")] = False,
     dump_attention: Annotated[
-        Path | None, typer.Option(help="write attention weights (.h5; a folder for many trials)")
+        Path | None, typer.Option(help="write what windows looked at (.h5; a folder for many trials)")
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="write a row for each trial")] = None,
     review: Annotated[Path | None, typer.Option(help="write a row for each doubtful label, worst first (.csv)")] = None,
@@ -85,7 +85,7 @@ def label(
     for note in notes_about(method):
         console.say(f"note: {note}")
     if attention:
-        method.attention_model()
+        method.require_inside()
     summaries: list[work.LabelSummary] = []
     failures: list[tuple[str, str]] = []
     try:

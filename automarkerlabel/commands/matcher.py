@@ -25,7 +25,7 @@ CoolDown = Annotated[
 BatchPoints = Annotated[
     int | None, typer.Option(help="samples of a step times markers of a sample: 1500", rich_help_panel=_PANEL)
 ]
-_SETTINGS = ("learning_rate", "seed")
+MATCHER_SETTINGS = ("learning_rate", "seed")
 
 
 def train_matcher(
@@ -38,18 +38,20 @@ def train_matcher(
     *,
     out: Path | None,
     device: str,
+    why: list[str],
     **options: Any,
 ) -> None:
     """Train it endlessly on simulated bodies, or fine-tune it on labelled trials.
 
     reading  units, upward axis and excluded columns of the trials.
     given    settings as options; `unfit` other options that were given and that the matcher has not.
+    why      it is the matcher, in a line, where the user did not name it.
     """
     from automarkerlabel import collect, teach
     from automarkerlabel.labeller import as_device
     from automarkerlabel.matching import teach as teach_matcher
 
-    unfit += [name for name, value in given.items() if value is not None and name not in _SETTINGS]
+    unfit += [name for name, value in given.items() if value is not None and name not in MATCHER_SETTINGS]
     if unfit:
         option = unfit[0].replace("_", "-")
         raise InputError(f"--{option}: expected none with --model-type matcher, which has no such choice")
@@ -79,7 +81,7 @@ def train_matcher(
             console.say(_line(log, steps, plan.minutes, spent, (log.step - first) / spent))
 
     if not as_json:
-        for line in lines:
+        for line in [*why, *lines]:
             console.say(line)
         if steps is None and plan.minutes is None:
             console.say("training until Ctrl-C, which saves; go on with the same command and --resume (no --from)")

@@ -2,7 +2,7 @@
 
 import inspect
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
@@ -41,15 +41,6 @@ def _option(field: "Field[Any]", hint: Any, panel: str) -> inspect.Parameter:
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
     )
-
-
-def settings_of(cls: type, *layers: Mapping[str, Any]) -> Any:
-    """An instance of `cls` from the given values; later layers win, None says nothing."""
-    names = {f.name for f in fields(cls)}
-    values: dict[str, Any] = {}
-    for layer in layers:
-        values |= {k: v for k, v in layer.items() if k in names and v is not None}
-    return cls(**values)
 
 
 def read_config(path: Path | None, known: set[str]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import typer
 
 from automarkerlabel import console
 from automarkerlabel.commands.common import AsJson, Device, Exclude, Overwrite, Units, Up
-from automarkerlabel.commands.matcher import BatchPoints, CoolDown, Minutes, Steps, train_matcher
-from automarkerlabel.commands.options import add_field_options, read_config, settings_of
+from automarkerlabel.commands.matcher import MATCHER_SETTINGS, BatchPoints, CoolDown, Minutes, Steps, train_matcher
+from automarkerlabel.commands.options import add_field_options, read_config
 from automarkerlabel.errors import InputError
 from automarkerlabel.settings import (
     MODEL_TYPES,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from automarkerlabel.simulation import Endless
     from automarkerlabel.training import Trainer
 
-_VAL_SHARE, _VAL_BY, _MODEL_TYPE, _PRESET = 0.08, "trial", "hybrid", "light"
+_VAL_SHARE, _VAL_BY, _PRESET = 0.08, "trial", "light"
 
 
 @add_field_options(TrainSettings, WindowConfig, Augmentation, NetworkSettings)
@@ -39,8 +39,14 @@ def train(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="model file (default: model_<type>_<date>.ckpt)")
     ] = None,
-    model_type: Annotated[str, typer.Option(help=", ".join(MODEL_TYPES))] = _MODEL_TYPE,
-    preset: Annotated[str, typer.Option(help=f"sizes and settings: {', '.join(PRESETS)}")] = _PRESET,
+    model_type: Annotated[
+        str | None,
+        typer.Option(help=f"{', '.join(MODEL_TYPES)} (default: matcher if all else is, hybrid otherwise)"),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help=f"sizes and settings: {', '.join(PRESETS)} (default: {_PRESET})", show_default=False),
+    ] = None,
     base: Annotated[str | None, typer.Option("--from", help="start from the weights of this model")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="go on where an interrupted run of the same -o stopped")
@@ -78,9 +84,27 @@ def train(
     **given: Any,
 ) -> None:
     """Train a model on labelled trials of your own marker set, or on simulated people who wear it."""
-    from automarkerlabel import collect, teach
+    from automarkerlabel import collect, parallel, teach
     from automarkerlabel.labeller import as_device
 
+    settings = read_config(config, {*given, "model_type", "preset"})  # of which `aml tune` writes the last two
+    model_type = model_type or settings.pop("model_type", None)
+    preset = str(preset or settings.pop("preset", _PRESET))
+    why: list[str] = []  # this model type, in a line
+    if model_type is None:
+        lacking = {
+            "preset": preset != _PRESET, "val": bool(val), "val_share": val_share != _VAL_SHARE,
+            "val_by": val_by != _VAL_BY, "marker_set": marker_set is not None, "simulate": simulate is not None,
+            "training_values": training_values is not None, "config": config is not None,
+            "torchrun": parallel.is_one_of_many(),
+            **{k: v is not None for k, v in given.items() if k not in MATCHER_SETTINGS},
+        }  # fmt: skip
+        model_type, reason = _chosen_type(
+            data or [], base, out if resume else None, [k for k, v in lacking.items() if v]
+        )
+        why = [reason]
+    if parallel.is_one_of_many() and (model_type == "matcher" or training_values is not None):
+        raise InputError("torchrun: expected a model type that several processes can train, found one that they cannot")
     if model_type not in MODEL_TYPES:
         raise InputError(f"--model-type: expected one of {', '.join(MODEL_TYPES)}, found {model_type!r}")
     matcher_only = {"steps": steps, "minutes": minutes, "cool_down": cool_down, "batch_points": batch_points}
@@ -92,7 +116,8 @@ def train(
         }  # fmt: skip
         train_matcher(
             data or [], motion or [], (units, up, exclude), given, [name for name, asked in others.items() if asked],
-            as_json, out=out, base=base, resume=resume, overwrite=overwrite, device=device, **matcher_only,
+            as_json, out=out, base=base, resume=resume, overwrite=overwrite, device=device, why=why,
+            **matcher_only,
         )  # fmt: skip
         return
     for name, value in matcher_only.items():
@@ -100,7 +125,7 @@ def train(
             raise InputError(f"--{name.replace('_', '-')}: expected --model-type matcher beside it, found {model_type}")
     if preset not in PRESETS:
         raise InputError(f"preset: expected one of {', '.join(PRESETS)}, found {preset!r}")
-    changed = read_config(config, set(given)) | {k: v for k, v in given.items() if v is not None}
+    changed = settings | {k: v for k, v in given.items() if v is not None}
     name = model_type if training_values is None else "legacy_lstm"
     out = out or Path(f"model_{name}_{datetime.date.today().isoformat()}.ckpt")
     shared: dict[str, Any] = {
@@ -123,7 +148,7 @@ def train(
     if training_values is not None:
         for option, asked in (
             ("--val", bool(val)), ("--val-share", val_share != _VAL_SHARE), ("--val-by", val_by != _VAL_BY),
-            ("--model-type", model_type != _MODEL_TYPE), ("--preset", preset != _PRESET),
+            ("--model-type", model_type != "hybrid"), ("--preset", preset != _PRESET),
             ("--simulate", simulate is not None),
         ):  # fmt: skip
             if asked:
@@ -136,24 +161,18 @@ def train(
         last = _run(legacy_trainer, legacy_trainer.describe(), out, as_json)
         _tell({"model": str(out), "labels": len(legacy_trainer.parts.labels), **last}, out, as_json)
         return
-    layers = (PRESETS[preset]["windows"], PRESETS[preset]["training"], changed)
-    plan = teach.Plan(
-        model_type=model_type,
-        preset=preset,
-        windows=settings_of(WindowConfig, *layers),
-        settings=settings_of(TrainSettings, *layers),
-        augmentation=settings_of(Augmentation, *layers),
-        network=settings_of(NetworkSettings, *layers),
-        neighbours_given=any(x.get("n_neighbours") is not None for x in layers),
-        **shared,
-    )
+    plan = teach.plan_of(model_type, preset, changed, **shared)
     teach.check(plan)
-    endless = _simulated(simulate, motion, plan.settings.seed)
-    if not data and endless is None:
-        raise InputError("expected labelled trials to learn from, or --simulate with a marker set, found neither")
-    sources = read(data) if data else []
-    trainer = teach.prepare(plan, sources, read(val) if val else None, val_share, val_by, marker_set, endless)
-    last = _run(trainer, teach.describe(trainer), out, as_json)
+    with parallel.joined(shared["device"]) as group, console.heard(group.leads):
+        endless = _simulated(simulate, motion, plan.settings.seed)
+        if not data and endless is None:
+            raise InputError("expected labelled trials to learn from, or --simulate with a marker set, found neither")
+        sources = read(data) if data else []
+        held_out = read(val) if val else None
+        trainer = teach.prepare(plan, sources, held_out, val_share, val_by, marker_set, endless, group)
+        last = _run(trainer, "\n".join([*why, teach.describe(trainer)]), out, as_json or not group.leads)
+    if not group.leads:
+        return
     if not as_json:
         console.say("calibrating on broken copies of the validation trials")
     with _telling_how_to_go_on(trainer, out):
@@ -166,6 +185,31 @@ def train(
         **last,
     }
     _tell(result, out, as_json)
+
+
+def _chosen_type(data: list[Path], base: str | None, resumed: Path | None, asked: list[str]) -> tuple[str, str]:
+    """The model type where none is named, and why, in a line.
+
+    base     the model that is started from; `resumed` the one that is gone on with.
+    asked    options given that the matcher does not have.
+    """
+    from automarkerlabel import loading
+    from automarkerlabel.matching.store import is_matcher
+
+    known = next((x for x in (resumed, None if base is None else loading.find_matcher(base)) if x), None)
+    if known is not None and is_matcher(known):
+        return "matcher", f"model type: matcher, as {known.name} is"
+    if resumed is not None or base is not None:
+        return "hybrid", "model type: hybrid; --model-type names another"
+    if not data:
+        return "hybrid", "model type: hybrid"
+    if asked:
+        option = f"--{asked[0].replace('_', '-')}" if asked[0] != "torchrun" else "torchrun"
+        return "hybrid", f"model type: hybrid, since the matcher is not trained with {option}"
+    return "matcher", (
+        "model type: matcher, tuned on your trials, which needs the fewest and the least time"
+        " (--model-type hybrid trains a network for this marker set alone)"
+    )
 
 
 def _simulated(marker_set: str | None, motions: list[str] | None, seed: int) -> "Endless | None":

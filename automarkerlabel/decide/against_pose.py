@@ -1,63 +1,93 @@
-"""Labels that are exchanged throughout a trial, by the distances of a labelled pose.
+"""What a labelled pose says of a trial as a whole: labels that are exchanged throughout, and markers put elsewhere.
 
-The distances of the trial are taken as they mostly are. Labels are exchanged, one pair or limb after the other, as long
-as that brings the distances nearer to those of the pose.
+The distances of the trial are taken as they mostly are. Limbs, pairs of labels and single markers are put right one
+after the other, the likeliest first, as long as the distances speak for it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from automarkerlabel.decide.consistency import N_MATES, Distances, apart
-from automarkerlabel.decide.mistakes import limbs
+from automarkerlabel.decide.consistency import Distances, apart
+from automarkerlabel.decide.handedness import Hands
+from automarkerlabel.decide.mistakes import limbs as limbs_of
+from automarkerlabel.decide.placed import against, place, witnesses
 from automarkerlabel.trial import BoolArray, FloatArray, IntArray
 
 Array = npt.NDArray[np.float64]
 
-N_NEAR = 7  # labels by which one is judged,
+N_NEAR = 8  # labels by which one is judged,
 N_AROUND = 25  # and a limb
-_FLESH_MM, _FLESH_SHARE = 4.0, 0.03  # by which a distance in motion differs from that in a pose
-_FAR_SHARE = 0.1  # looseness of labels that are far from each other, though it may not show
+_FEWEST_WITNESSES = 3
 _LEAST_NATS = 1.0
-_PAIR_NATS = 4.0  # for each pair of a limb: standing otherwise than in the pose may look like some
-_BETTER = 0.85  # share of its cost that is left at most
-_GOOD_FIT = 1.4  # mean cost of a label's distances, joints moving, where it is right
+_EXCHANGE_NATS = 1.5  # against an exchange before anything is seen; the like of a mistake that is rare
+_PAIR_NATS = 4.0  # the same, for each pair of a limb: standing otherwise than in the pose may look like one
+_ASKED_HANDS = 40  # limbs whose hands are looked at,
+_ASKED_PAIRS, _ASKED_NATS = 15, 4.0  # and pairs, unless distances speak against them by more
+_MOVED_NATS = 2.5  # against a marker having been put elsewhere, which may be anywhere,
+_NAME_NATS = 3.0  # and by which it must be likelier than another name for the same points
+_MOVED_ABOUT_MM = 60.0  # how far, mostly
+_MOVED_LEAST_MM = 25.0  # soft tissue moves markers as far
+_SAME_PLACE_MM, _SAME_SHARE = 30.0, 0.7  # nearer to an absent label's place than this, and than that share of the way
 _MOST_MOVES = 60
-_TIGHT_MM, _MATES_MM = 6.0, 300.0  # labels that move with each other
-_CHANGED_MM, _CHANGED_SHARE = 16.0, 0.08
 
 
 @dataclass(frozen=True)
-class Changed:
-    """A label whose distances are not those of the pose, the mate of the greatest difference, and both distances."""
+class Moved:
+    """A label whose points are `by_mm` off its place in the pose, and the mate whose distance changed most."""
 
     label: int
+    by_mm: float
     mate: int
     now_mm: float
     then_mm: float
+    nats: float
 
 
-def as_in_pose(own: Distances, pose: FloatArray, pairs: IntArray) -> tuple[IntArray, Array]:
-    """`(n_labels,)`: of each label the label whose points fit it best, and the nats by which; itself mostly.
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What should be otherwise than it is.
 
+    source  `(n_labels,)`: of each label the label whose points it should have; itself mostly.
+    nats    `(n_labels,)`: by which.
+    moved   markers that were put elsewhere.
+    """
+
+    source: IntArray
+    nats: Array
+    moved: tuple[Moved, ...]
+
+
+def compared(points: FloatArray, own: Distances, pose: FloatArray, pairs: IntArray) -> Compared:
+    """What the distances of a pose say against the labels.
+
+    points `(n_moments, n_labels, 3)` of the trial.
     own    distances as they mostly are in the trial.
     pose   `(n_labels, 3)` mm, NaN where not known.
     pairs  `(n_pairs, 2)` left and right.
     """
-    then = apart(pose[None])[0]
-    n = len(pose)
-    source = np.arange(n)
-    nats = np.zeros(n)
-    blocks = limbs(then, pairs)
-    seen: BoolArray = np.isfinite(own.centre).sum(1) > 0
+    places = pose.astype(np.float64)
+    source, nats = np.arange(len(pose)), np.zeros(len(pose))
+    moved: list[Moved] = []
+    limbs = _Limbs.of_pose(apart(places), pairs)
+    hands = Hands(points, pose)
     met = {tuple(source.tolist())}
     for _ in range(_MOST_MOVES):
-        wide = _fits(own, then, source, N_AROUND)
-        gains = [_limb_gain(wide, block) - _PAIR_NATS * len(block) for block in blocks]
-        best, move = max(gains, default=0.0), blocks[int(np.argmax(gains))] if gains else None
-        if best < _LEAST_NATS:  # limbs first, lest they be exchanged marker by marker
-            best, move = _best_pair(_fits(own, then, source, N_NEAR), source, seen)
+        now, then = _by_label(own, source), apart(places)
+        # Limbs first, lest they be exchanged marker by marker; not once markers were put elsewhere to make up for it.
+        best, move = (0.0, None) if moved else _best_limb(now, then, limbs, hands, source)
+        if best < _LEAST_NATS:
+            best, move = _best_pair(now, then, hands, source)
+            elsewhere = max(_elsewhere(now, then, places), key=lambda x: x[0].nats, default=None)
+            if elsewhere is not None and elsewhere[0].nats > max(_LEAST_NATS, best + _rather(elsewhere[0], move)):
+                absent = _absent_there(now, places, *elsewhere)
+                if absent is None:
+                    moved.append(elsewhere[0])
+                    places[elsewhere[0].label] = elsewhere[1]
+                    continue
+                best, move = elsewhere[0].nats, np.array([[elsewhere[0].label, absent]], np.int64)
         if best < _LEAST_NATS or move is None:
             break
         for a, b in move.tolist():
@@ -66,77 +96,144 @@ def as_in_pose(own: Distances, pose: FloatArray, pairs: IntArray) -> tuple[IntAr
             break
         met.add(tuple(source.tolist()))
         nats[np.unique(move)] += best
-    return source, nats
+    return Compared(source, nats, tuple(moved))
 
 
-def _fits(own: Distances, then: Array, source: IntArray, n_near: int) -> Array:
-    """`[i, j, m]`: nats against the point that label j has now being label i, by its distance to that of m; NaN for
-    all but the labels nearest to i."""
-    centre, spread = own.centre[np.ix_(source, source)], own.spread[np.ix_(source, source)]
-    loose = np.hypot(spread, _FLESH_MM + _FLESH_SHARE * then + _FAR_SHARE * np.maximum(then - 300, 0))
+def _rather(moved: Moved, pair: IntArray | None) -> float:
+    """Nats by which a marker that was put elsewhere must be likelier than an exchange: more if it is of that label."""
+    return _NAME_NATS if pair is not None and moved.label in pair else 0.0
+
+
+def _absent_there(now: Distances, places: Array, moved: Moved, where: Array) -> int | None:
+    """The label that has no points, in whose place those of `moved` are."""
+    away = np.linalg.norm(places - where, axis=1)
+    away[np.isnan(away) | np.isfinite(now.centre).any(1)] = np.inf
+    return int(away.argmin()) if away.min() < min(_SAME_PLACE_MM, _SAME_SHARE * moved.by_mm) else None
+
+
+def _by_label(own: Distances, source: IntArray) -> Distances:
+    """The distances of the points that each label should have."""
+    both = np.ix_(source, source)
+    return Distances(own.centre[both], own.spread[both], own.mates)
+
+
+def _costs(now: Distances, then: Array) -> Array:
+    """`[i, j, m]`: nats against the points of label j being those of label i, by their distance to those of m; NaN
+    where not known, and for m being i or j."""
+    cost = against(now.centre[None], then[:, None], now.spread[None])
+    n = np.arange(len(then))
+    cost[n, :, n] = cost[:, n, n] = np.nan
+    return cost
+
+
+def _far_costs(now: Distances, then: Array) -> Array:
+    """As `_costs`, for limbs: they are judged by labels across joints and the whole body, whose many distances differ
+    together. What is far counts less, but none is given up as a joint's."""
+    loose = np.hypot(now.spread, 4.0 + 0.03 * then + 0.1 * np.maximum(then - 300, 0))
+    off = np.abs(now.centre[None] - then[:, None]) / np.fmax(loose[:, None], np.hypot(now.spread, 4.0)[None])
+    return np.asarray(np.log1p(np.square(np.minimum(off, 20.0))))
+
+
+def _near(then: Array, known: BoolArray, n_near: int) -> BoolArray:
+    """`[i, m]`: whether m is among the labels nearest to i of those that are known of it."""
+    ranked = np.argsort(np.where(known & (then > 0), then, np.inf), axis=1)[:, :n_near]
     near = np.zeros(then.shape, np.bool_)
-    ranked = np.argsort(np.where(np.isnan(then) | (then == 0), np.inf, then), axis=1)[:, :n_near]
     np.put_along_axis(near, ranked, True, axis=1)
-    off = np.abs(centre[None] - then[:, None]) / np.fmax(loose[:, None], np.hypot(spread, _FLESH_MM)[None])
-    cost = np.log1p(np.square(np.minimum(off, 20.0)))
-    cost[~np.broadcast_to(near[:, None], cost.shape)] = np.nan
-    return np.asarray(cost)
+    return near & known
 
 
-def _best_pair(total: Array, source: IntArray, seen: BoolArray) -> tuple[float, IntArray | None]:
+def _best_pair(now: Distances, then: Array, hands: Hands, source: IntArray) -> tuple[float, IntArray | None]:
     """The pair of labels that is best exchanged; one of them may be absent in the trial."""
-    n = len(source)
-    here = seen[source]
-    cost = np.nan_to_num(total)
-    known = ~np.isnan(total)
-    own_cost = cost[np.arange(n), np.arange(n)]  # (label, mate)
-    own_known = known[np.arange(n), np.arange(n)]
-    common = known & own_known[:, None]  # distances that are known of both points
-    stay = (own_cost[:, None] * common).sum(2)
-    take = (cost * common).sum(2)
-    as_other = cost.sum(2) / np.maximum(known.sum(2), 1)
-    gain = stay - take  # [i, j]: label i with j's point instead of its own
-    own_total = own_cost.sum(1) / np.maximum(own_known.sum(1), 1)
-    better = take + take.T < (stay + stay.T) * _BETTER
-    better &= np.minimum(as_other, as_other.T) < _GOOD_FIT
-    both = np.where(here[:, None] & here[None] & better, gain + gain.T, -np.inf)
-    # A point of j for an absent label i: what j's own distances cost against what they cost as i.
-    fits = (known.sum(2) >= 3) & (as_other < _GOOD_FIT)
-    as_absent = (own_total[None] - as_other) * np.minimum(known.sum(2), N_NEAR)
-    absent = np.where(~here[:, None] & here[None] & fits, as_absent, -np.inf)
-    value = np.maximum(both, np.maximum(absent, absent.T))
+    cost, n = _costs(now, then), np.arange(len(then))
+    seen: BoolArray = np.asarray(np.isfinite(now.centre).any(1))
+    as_own = cost[n, n]  # (label, mate)
+    to_one = _near(then, np.asarray(seen & np.isfinite(then)), N_NEAR)
+    near = to_one[:, None] | to_one[None]  # [i, j, m]: to either
+    # [i, j]: what speaks for the points of j being those of i rather than of j.
+    gain = np.where(near, np.nan_to_num(as_own[None] - cost), 0.0).sum(2)
+    both = np.where(seen[:, None] & seen[None], gain + gain.T, -np.inf)
+    absent = np.where(~seen[:, None] & seen[None] & np.isfinite(then), gain, -np.inf)
+    value = np.maximum(both, np.maximum(absent, absent.T)) - _EXCHANGE_NATS
     np.fill_diagonal(value, -np.inf)
-    if not np.isfinite(value).any():
-        return 0.0, None
-    a, b = np.unravel_index(int(np.argmax(value)), value.shape)
-    return float(value[a, b]), np.array([[a, b]], np.int64)
+    before = hands.nats(source)
+    best: tuple[float, IntArray | None] = (0.0, None)
+    for a, b in _greatest(value):
+        after = source.copy()
+        after[a], after[b] = source[b], source[a]
+        total = float(value[a, b]) + hands.nats(after) - before
+        best = max(best, (total, np.array([[a, b]], np.int64)), key=lambda x: x[0])
+    return best
 
 
-def _limb_gain(total: Array, block: IntArray) -> float:
-    """What the exchange of left and right of a limb is worth, by the distances to the rest of the body."""
-    outside = np.ones(len(total), np.bool_)
-    outside[block.ravel()] = False
-    left, right = block.T
-    gain = total[left, left] + total[right, right] - total[left, right] - total[right, left]
-    return float(np.nan_to_num(gain[:, outside]).sum())
+def _greatest(value: Array) -> list[tuple[int, int]]:
+    """The pairs of labels of the greatest values of a symmetric matrix, if they are worth a look."""
+    ranked = np.argsort(np.triu(value, 1) - 1e9 * np.tri(len(value)), axis=None)[::-1][:_ASKED_PAIRS]
+    pairs = np.stack(np.unravel_index(ranked, value.shape), 1)
+    return [(a, b) for a, b in pairs.tolist() if value[a, b] > -_ASKED_NATS]
 
 
-def changed(own: Distances, pose: FloatArray) -> list[Changed]:
-    """Labels whose distances to those that move with them are not those of the pose, the worst first."""
-    then = apart(pose[None])[0]
-    tight: BoolArray = (own.spread <= _TIGHT_MM + _FLESH_SHARE * then) & (then < _MATES_MM) & (then > 0)
-    nearest = np.argsort(np.where(tight, then, np.inf), axis=1)[:, N_MATES:]
-    np.put_along_axis(tight, nearest, False, axis=1)
-    difference = np.where(tight, np.abs(own.centre - then), 0.0)
-    off = difference > np.maximum(_CHANGED_MM, _CHANGED_SHARE * np.where(tight, then, 0.0))
-    found: list[Changed] = []
-    blamed = np.zeros(len(then), np.bool_)
-    while True:
-        n_off, n_tight = ((x & ~blamed).sum(1) * ~blamed for x in (off, tight))
-        score = np.where((n_off >= 2) & (n_off > n_tight / 2), n_off + n_off / np.maximum(n_tight, 1), 0.0)
-        worst = int(score.argmax())
-        if score[worst] <= 0:
-            return found
-        mate = int(np.where(off[worst] & ~blamed, difference[worst], 0).argmax())
-        found.append(Changed(worst, mate, float(own.centre[worst, mate]), float(then[worst, mate])))
-        blamed[worst] = True
+@dataclass(frozen=True, eq=False)
+class _Limbs:
+    """Pairs of left and right `(n_pairs, 2)`, and which of them are exchanged with a limb, or with a part of one.
+
+    parts  `(n, n_pairs)`: the pairs of each limb; then of two limbs, or of a limb but for a part. `n_whole` are limbs.
+    """
+
+    pairs: IntArray
+    parts: BoolArray
+    n_whole: int
+
+    @classmethod
+    def of_pose(cls, then: Array, pairs: IntArray) -> "_Limbs":
+        index = {tuple(p): n for n, p in enumerate(pairs.tolist())}
+        blocks = limbs_of(then, pairs)
+        one = np.zeros((len(blocks), len(pairs)), np.bool_)
+        for n, block in enumerate(blocks):
+            one[n, [index[tuple(p)] for p in block.tolist()]] = True
+        parts = np.concatenate([one, np.eye(len(pairs), dtype=np.bool_)])
+        two = (one[:, None] ^ parts[None]).reshape(-1, len(pairs))  # (n_limbs * n_parts, n_pairs)
+        return cls(pairs, np.concatenate([one, np.unique(two[two.any(1)], axis=0)]), len(one))
+
+
+def _best_limb(
+    now: Distances, then: Array, limbs: _Limbs, hands: Hands, source: IntArray
+) -> tuple[float, IntArray | None]:
+    """The limb whose left and right are best exchanged, by the distances to the rest of the body and by its hands."""
+    best: tuple[float, IntArray | None] = (0.0, None)
+    if not limbs.n_whole:
+        return best
+    left, right = limbs.pairs.T
+    cost, n = _far_costs(now, then), np.arange(len(then))
+    near = _near(then, np.isfinite(cost[n, n]), N_AROUND)
+    gain = cost[left, left] + cost[right, right] - cost[left, right] - cost[right, left]  # (n_pairs, n_labels)
+    gain = np.where(near[left] | near[right], np.nan_to_num(gain), 0.0)
+    inside = gain[:, left] + gain[:, right]  # (n_pairs, n_pairs)
+    weight = limbs.parts.astype(np.float64)
+    total = weight @ (gain.sum(1) - _PAIR_NATS) - ((weight @ inside) * weight).sum(1)
+    before = hands.nats(source)
+    likely = np.argsort(-total, kind="stable")[:_ASKED_HANDS]
+    for k in np.union1d(likely, np.arange(limbs.n_whole)).tolist():
+        a, b = limbs.pairs[limbs.parts[k]].T
+        after = source.copy()
+        after[a], after[b] = source[b], source[a]
+        nats = float(total[k]) + hands.nats(after) - before
+        best = max(best, (nats, limbs.pairs[limbs.parts[k]]), key=lambda x: x[0])
+    return best
+
+
+def _elsewhere(now: Distances, then: Array, places: Array) -> Iterator[tuple[Moved, Array]]:
+    """Labels whose distances to their mates speak for another place than in the pose, and that place."""
+    for label in np.flatnonzero(np.isfinite(places[:, 0]) & np.isfinite(now.centre).any(1)).tolist():
+        mates = witnesses(now, then, label)
+        if len(mates) < _FEWEST_WITNESSES:
+            continue
+        here, spread, pose = now.centre[label, mates], now.spread[label, mates], then[label, mates]
+        stay = float(against(here, pose, spread).sum())
+        if stay - float(against(here, here, spread).sum()) < _MOVED_NATS:
+            continue
+        where, left = place(here, spread, places[mates])
+        by = float(np.linalg.norm(where - places[label]))
+        nats = stay - left - _MOVED_NATS - (by / _MOVED_ABOUT_MM) ** 2 / 2
+        if by > _MOVED_LEAST_MM:
+            n = int(np.argmax(np.abs(here - pose)))
+            yield Moved(label, by, int(mates[n]), float(here[n]), float(pose[n]), nats), where

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from automarkerlabel.decide.assign import FREE, decide, evidence, hold_fixed, taken_beside
+from automarkerlabel.decide.assign import FREE, continued, decide, evidence, hold_fixed, taken_beside
+from automarkerlabel.decide.continuity import NO_JOINS, Joins, find_joins
 from automarkerlabel.errors import ModelError
 from automarkerlabel.scores import Labelling, LabelScores, Signs
 from automarkerlabel.tracklets import Tracklet, meeting_sets
@@ -119,21 +120,24 @@ def probability(log_odds: Array) -> FloatArray:
 
 def decide_signed(
     trial: Trial, tracklets: Sequence[Tracklet], scores: LabelScores, temperature: float, keep_labels: bool = False,
-    sets: BoolArray | None = None,
+    sets: BoolArray | None = None, continuity: bool = False,
 ) -> Labelling:  # fmt: skip
     """The labelling of a trial's tracklets from their scores, with its signs.
 
     keep_labels  holds names fixed that the trial has already and the scores know.
     sets         those of `tracklets.meeting_sets`, where they are known already.
+    continuity   whether it speaks for a label that the tracklet goes on where another one of that label ended.
     """
     sets = meeting_sets(trial, tracklets) if sets is None else sets
     fixed = hold_fixed(trial, tracklets, scores.labels) if keep_labels else None
-    labelling = decide(scores, tracklets, sets, temperature, fixed)
-    return signed(labelling, scores, sets, trial.rate_hz, None if fixed is None else fixed != FREE)
+    joins = find_joins(trial, tracklets) if continuity else NO_JOINS
+    labelling = decide(scores, tracklets, sets, temperature, fixed, joins)
+    return signed(labelling, scores, sets, trial.rate_hz, joins, None if fixed is None else fixed != FREE)
 
 
 def signed(
-    labelling: Labelling, scores: LabelScores, sets: BoolArray, rate_hz: float, held: BoolArray | None = None,
+    labelling: Labelling, scores: LabelScores, sets: BoolArray, rate_hz: float, joins: Joins = NO_JOINS,
+    held: BoolArray | None = None,
 ) -> Labelling:  # fmt: skip
     """The labelling with the signs that speak for each label; `held` bool `(n_tracklets,)` those that were given.
 
@@ -145,7 +149,7 @@ def signed(
     """
     assigned, n = labelling.assigned, len(labelling.assigned)
     chosen = np.where(assigned >= 0, assigned, len(scores.labels))
-    ahead = lead(evidence(scores), assigned, sets)
+    ahead = lead(evidence(scores) + continued(assigned, joins, len(scores.labels)), assigned, sets)
     given = np.exp(scores.log_probs[np.arange(len(scores.tracklet)), chosen[scores.tracklet]].astype(np.float64))
     n_windows = scores.n_windows()
     mean = np.where(n_windows > 0, np.bincount(scores.tracklet, given, n) / np.maximum(n_windows, 1), 0.5)

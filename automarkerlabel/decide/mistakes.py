@@ -13,11 +13,10 @@ from scipy.cluster.hierarchy import linkage
 from scipy.optimize import linear_sum_assignment
 
 from automarkerlabel.decide.consistency import Distances, misfits, moments_of, own_misfits
-from automarkerlabel.decide.jumps import Leap, Paths, leaps, surprises, unsteadiness
-from automarkerlabel.trial import BoolArray, FloatArray, IntArray, Trial, runs
+from automarkerlabel.decide.kinks import Exchange, Kinks
+from automarkerlabel.trial import BoolArray, FloatArray, IntArray, runs
 
 Array = npt.NDArray[np.float64]
-Exchange = tuple[tuple[int, ...], tuple[int, ...]]  # labels, and of each the label that its points should carry
 
 _KEEP_NATS = 0.6  # by which another label must fit better, for each label, to be a candidate
 _LEAST_MOMENTS = 2
@@ -25,7 +24,6 @@ _MOST_CANDIDATES = 80
 _CHANGE_NATS = 5.0  # cost of each change
 _LEAST_NATS = 8.0  # that an exchange must be worth in all
 _MOMENT_WEIGHT = 0.4  # twenty moments a second are not independent
-_MOST_SURPRISE = 12.0
 _IMPOSSIBLE = 50.0
 LEAST_S = 0.1
 HIDDEN_SHARE = 0.2  # of the time; a label that is seen less is hidden
@@ -72,7 +70,7 @@ def exchanges(points: FloatArray, rate_hz: float, pairs: IntArray) -> list[Mista
         return found
     for _ in range(2):
         expected = Distances.of_motion(points)
-        kinks = _Kinks(points, rate_hz)
+        kinks = Kinks(points, rate_hz)
         left = list(_candidates(points, rate_hz, expected, kinks, pairs))
         more: list[Mistake] = []
         while left:
@@ -87,7 +85,7 @@ def exchanges(points: FloatArray, rate_hz: float, pairs: IntArray) -> list[Mista
             left = [
                 x for n, x in enumerate(left) if n != best and (worth[n] >= _LEAST_NATS or concerned & {*x[0], *x[1]})
             ]
-            kinks = _Kinks(points, rate_hz)
+            kinks = Kinks(points, rate_hz)
         found += more
         if not more:
             break
@@ -104,7 +102,7 @@ def _shown(points: FloatArray, mistake: Mistake) -> Mistake:
 
 
 def _candidates(
-    points: FloatArray, rate_hz: float, expected: Distances, kinks: "_Kinks", pairs: IntArray
+    points: FloatArray, rate_hz: float, expected: Distances, kinks: Kinks, pairs: IntArray
 ) -> Iterator[Exchange]:
     """Exchanges worth a look, each once, the likeliest first."""
     weight: dict[Exchange, float] = {}
@@ -123,6 +121,8 @@ def _candidates(
         if len(together) > 1:
             labels, should = (sum((x[n] for x in together), ()) for n in (0, 1))
             add(_ordered(labels, should), 10.0 * len(together))
+    for x, nats in kinks.taken_up():
+        add(x, nats)
     frames = moments_of(len(points), rate_hz)
     cost = misfits(points[frames], expected)
     times: dict[Exchange, int] = {}
@@ -227,40 +227,7 @@ def _flip_gains(points: FloatArray, expected: Distances, pairs: IntArray) -> Arr
     return np.asarray(np.nan_to_num(found))
 
 
-class _Kinks:
-    """How well paths go on from frame to frame, as they are and exchanged."""
-
-    def __init__(self, points: FloatArray, rate_hz: float) -> None:
-        names = [str(n) for n in range(points.shape[1])]
-        self.trial = Trial(points, names, rate_hz)
-        self.paths = Paths(self.trial, np.arange(points.shape[1]))
-        self.scale = unsteadiness(self.paths.straight(), rate_hz)
-
-    def leaps(self) -> list[Leap]:
-        return leaps(self.trial)
-
-    def surprise(self, now: int, before: int) -> Array:
-        """`(n_frames,)` nats against the marker in `before` going on in `now`; NaN where that is not seen."""
-        paths = self.paths
-        off = np.full(len(paths.points), np.nan)
-        last, following = paths.last_step[1:, before], paths.next_step[1:, now]
-        both = (last + following) / 2
-        steps = np.where(np.isnan(both), np.where(np.isnan(last), np.nan_to_num(following), last), both)
-        off[1:] = np.linalg.norm(paths.points[1:, now] - paths.points[:-1, before] - steps, axis=1)
-        nats = surprises(off, np.maximum(self.scale[:, now], self.scale[:, before]))
-        return np.asarray(np.fmin(nats, _MOST_SURPRISE) + 0 * off)  # NaN stays
-
-    def for_change(self, x: Exchange) -> tuple[Array, Array]:
-        """`(n_frames,)` twice: nats for labels being exchanged from a frame on, and for being right again."""
-        on, off = np.zeros(len(self.paths.points)), np.zeros(len(self.paths.points))
-        for label, should in zip(*x, strict=True):
-            stay = self.surprise(label, label)
-            on += np.nan_to_num(stay - self.surprise(label, should))
-            off += np.nan_to_num(stay - self.surprise(should, label))
-        return on, off
-
-
-def _when(points: FloatArray, rate_hz: float, expected: Distances, kinks: _Kinks, x: Exchange) -> list[Mistake]:
+def _when(points: FloatArray, rate_hz: float, expected: Distances, kinks: Kinks, x: Exchange) -> list[Mistake]:
     """The stretches in which an exchange is likelier than not, by distances and paths together."""
     labels, should = x
     frames = moments_of(len(points), rate_hz)

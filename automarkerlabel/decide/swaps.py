@@ -72,17 +72,18 @@ class _Tried(Generic[T]):
 
 
 def repaired(
-    trial: Trial, solve: Solve[T], decide: Decide, held: Iterable[int] = (), split: Split = whole.split
+    trial: Trial, solve: Solve[T], decide: Decide, settle: Decide, held: Iterable[int] = (), split: Split = whole.split
 ) -> tuple[Labelling, T]:
     """The labelling of a trial whose columns may carry two markers, of tracklets of the trial as it is; and what else
     came of the `solve` that it is from.
 
     solve   scores and labels the tracklets of a trial, which may have its columns put together anew.
-    decide  labels fewer of them, by the same scores.
+    decide  labels more of them, cut from the same, by the same scores.
+    settle  the same at last, of those cuts that were worth it.
     held    columns that stay as they are.
     split   cuts the columns of a trial into tracklets.
 
-    No label stands twice in a frame, and every visible point is in one tracklet, as `solve` and `decide` have it.
+    No label stands twice in a frame, and every visible point is in one tracklet, as `solve` and `settle` have it.
     `cuts` of the labelling are the frames where a column changes its label and no gap explains it.
     """
     fixed = frozenset(held)
@@ -96,7 +97,7 @@ def repaired(
         if attempt.solved.worth() < tried.solved.worth() + found.cost:
             break
         tried = attempt
-    labelling = tried.tangle.undo(trial, _settled(tried, decide))
+    labelling = tried.tangle.undo(trial, _settled(tried, settle))
     return replace(labelling, cuts=_reported(labelling, tried.why)), tried.solved.about
 
 
@@ -173,13 +174,11 @@ def _cut(
     return _Tried(tangle, cuts, why, trial, tracklets, solved)
 
 
-def _settled(tried: _Tried[T], decide: Decide) -> Labelling:
-    """The labelling without the cuts that are not worth it: their pieces are joined and decided again."""
+def _settled(tried: _Tried[T], settle: Decide) -> Labelling:
+    """The labelling without the cuts that are not worth it: their pieces are joined."""
     tracklets, scores = tried.tracklets, tried.solved.scores
     starts = np.ones(len(tracklets), np.bool_)
     starts[_needless(tried)] = False
-    if starts.all():
-        return tried.solved.labelling
     first = np.flatnonzero(starts)
     last = np.append(first[1:], len(tracklets)) - 1
     joined = [
@@ -188,7 +187,7 @@ def _settled(tried: _Tried[T], decide: Decide) -> Labelling:
     ]
     of_joined = np.cumsum(starts) - 1
     together = replace(scores, tracklet=of_joined[scores.tracklet], n_tracklets=len(joined))
-    return decide(tried.trial, joined, together)
+    return settle(tried.trial, joined, together)
 
 
 def _needless(tried: _Tried[T]) -> list[int]:

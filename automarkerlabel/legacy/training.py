@@ -31,7 +31,7 @@ from automarkerlabel.legacy.windows import TrainingWindows, facing_pairs
 from automarkerlabel.memory import BackOff, bytes_per_window, free_bytes, windows_that_fit
 from automarkerlabel.models.legacy_lstm import LegacyLstm, LegacyLstmConfig
 from automarkerlabel.threads import choose_for_training, keep_or_choose
-from automarkerlabel.training import Epoch, log_epoch, refuse_divergence
+from automarkerlabel.training_task import Epoch, log_epoch, refuse_divergence
 
 LEARNING_RATE, MOMENTUM = 0.078, 0.65
 _MEASURED_FRAMES = 12

@@ -31,16 +31,16 @@ def combined(answer: Assignment, hidden: Tensor) -> Tensor:
     return torch.where(unknown, probability[..., -1:], probability).log().log_softmax(2)
 
 
-def fit(answer: Assignment, query: Tensor, pose: Tensor) -> Array:
+def fit(answer: Assignment, query: Tensor, pose: Tensor, labels: bool = True) -> Array:
     """(B,) summed log-likelihood of the points of both sets, each with its best counterpart or without one.
 
-    query (B, 5, N, 3), pose (M, 3).
+    query (B, 5, N, 3), pose (M, 3); without `labels` the points of the pose do not count.
     """
     there, shown = query[:, MIDDLE].isfinite().all(-1), pose.isfinite().all(-1)
     scores = answer.scores / 2
     of_queries = scores.masked_fill(~shown, -torch.inf).amax(2).clamp(min=_UNMATCHED)  # (B, N)
     of_references = scores.masked_fill(~there[..., None], -torch.inf).amax(1).clamp(min=_UNMATCHED)  # (B, M)
-    total = (of_queries * there).sum(1) + (of_references * shown).sum(1)
+    total = (of_queries * there).sum(1) + (of_references * shown).sum(1) * labels
     return np.asarray(total.double().numpy())
 
 

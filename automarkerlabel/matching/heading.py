@@ -18,6 +18,9 @@ _DRIFT_RAD = float(np.deg2rad(4.0))  # by which the followed heading is wrong fr
 _DRIFT_RAD_S = float(np.deg2rad(0.5))  # and for each second between them; measured: 2 to 6 degrees over 1 to 18 s
 _FINER = 6
 _SMOOTH_S = 1.0  # to either side
+_FAR_DEG = 90.0  # two headings so far apart are not one, badly told
+_CLEAR = 8.0  # nats by which the one must be likelier than the other,
+_MORE = 9  # or so many more moments are looked at
 _JUMP = 12.0  # what a jump to any heading costs at most, in nats
 
 
@@ -117,6 +120,28 @@ def anchors(time_s: Angles, n_points: IntArray, stretch: IntArray) -> IntArray:
             middle = np.abs(np.arange(len(part)) - (len(part) - 1) / 2)
             chosen.append(int(part[np.lexsort((middle, -n_points[part]))[0]]))
     return np.array(chosen, np.int64)
+
+
+def more_anchors(anchor: IntArray, stretch: IntArray, likelihood: Angles, offsets: Angles) -> IntArray:
+    """Further moments to look for the heading at: of each stretch in which its anchors leave another one likely.
+
+    anchor, likelihood, offsets  of the anchors so far, as `offsets_along` takes and gives them.
+    stretch                      `(n_moments,)`
+    """
+    n = likelihood.shape[1]
+    chosen = np.round(offsets / (2 * np.pi / n)).astype(np.int64)
+    shifts = np.arange(n)
+    along = np.take_along_axis(likelihood, (chosen[:, None] + shifts) % n, 1)  # (n_anchors, n): by turn from the path
+    far = np.minimum(shifts, n - shifts) * 360 >= _FAR_DEG * n
+    found: list[int] = []
+    for s in np.unique(stretch[anchor]):
+        total = along[stretch[anchor] == s].sum(0)
+        if total[0] - total[far].max() < _CLEAR:
+            inside = np.setdiff1d(np.flatnonzero(stretch == s), anchor)
+            # The middles of even parts of what is left.
+            parts = np.array_split(inside, max(1, min(_MORE, len(inside))))
+            found += [int(part[len(part) // 2]) for part in parts if len(part)]
+    return np.array(found, np.int64)
 
 
 def offsets_along(likelihood: Angles, stretch: IntArray, time_s: Angles) -> tuple[Angles, float]:

@@ -22,7 +22,7 @@ from automarkerlabel.decide.assign import evidence as evidence_of
 from automarkerlabel.decide.confidence import Calibration, calibrated, decide_signed
 from automarkerlabel.decide.swaps import Solved, named, repaired
 from automarkerlabel.matching.evidence import as_scores, combined, fit, labels_in, with_distances
-from automarkerlabel.matching.heading import anchors, follow, heading_path, offsets_along, refined, turned
+from automarkerlabel.matching.heading import anchors, follow, heading_path, more_anchors, offsets_along, refined, turned
 from automarkerlabel.matching.precision import has_bfloat16
 from automarkerlabel.matching.reference import Reference
 from automarkerlabel.matching.store import load_matcher
@@ -38,6 +38,7 @@ T = TypeVar("T")
 
 N_HEADINGS = 12  # tried at each anchor
 N_REFERENCE_ANCHORS = 3  # at which the heading of a reference is searched
+_ROUGH_MOMENTS, _ROUGH_HEADINGS = 2, 4  # of a first look at many references
 _AT_ONCE = 16  # windows
 _MOST_WORKERS = 8
 _UNCALIBRATED = {"temperature": 1.0, "no_label_offset": 0.0}
@@ -134,10 +135,12 @@ class MatcherLabeller:
         return cls(model.to(device), temperature, offset, device, n_workers, has_bfloat16(device), confidence)
 
     def label(
-        self, trial: Trial, reference: Reference, keep_labels: bool = False, options: MatchOptions | None = None
-    ) -> tuple[Labelling, MatchFacts]:
+        self, trial: Trial, reference: Reference | Sequence[Reference], keep_labels: bool = False,
+        options: MatchOptions | None = None,
+    ) -> tuple[Labelling, MatchFacts]:  # fmt: skip
         """The labels of a trial's tracklets by a labelled pose, and facts about the match.
 
+        reference    several are poses of the same labels, facing the same way: moments are matched to them in turn.
         keep_labels  holds names fixed that the trial has already and the reference knows.
 
         Raises `TrialError` for a trial without visible points.
@@ -146,32 +149,46 @@ class MatcherLabeller:
         trial.require_points()
 
         decided = partial(decide_signed, temperature=self.temperature, keep_labels=keep_labels)
+        settled = partial(decided, continuity=True)
 
         def solve(trial: Trial, tracklets: list[Tracklet]) -> Solved[_Way]:
             return self._solved(trial, tracklets, reference, options, decided)
 
         if options.swaps:
-            labelling, way = repaired(trial, solve, decided, named(trial) if keep_labels else ())
+            labelling, way = repaired(trial, solve, decided, settled, named(trial) if keep_labels else ())
         else:
-            solved = solve(trial, pieces.split(trial))
-            labelling, way = solved.labelling, solved.about
+            tracklets = pieces.split(trial)
+            solved = solve(trial, tracklets)
+            labelling, way = settled(trial, tracklets, solved.scores), solved.about
         if options.calibrate:
             labelling = calibrated(labelling, self.calibration)
         return labelling, _facts(labelling, way)
 
+    def scores(self, trial: Trial, reference: Reference | Sequence[Reference]) -> tuple[list[Tracklet], LabelScores]:
+        """The trial's tracklets and how each fits each point of a labelled pose in the moments that it is seen in: what
+        `label` decides from.
+
+        Raises `TrialError` for a trial without visible points.
+        """
+        trial.require_points()
+        tracklets = pieces.split(trial)
+        decided = partial(decide_signed, temperature=self.temperature)
+        return tracklets, self._solved(trial, tracklets, reference, MatchOptions(), decided).scores
+
     def _solved(
-        self, trial: Trial, tracklets: list[Tracklet], reference: Reference, options: MatchOptions,
-        decide: Callable[..., Labelling],
+        self, trial: Trial, tracklets: list[Tracklet], reference: Reference | Sequence[Reference],
+        options: MatchOptions, decide: Callable[..., Labelling],
     ) -> "Solved[_Way]":  # fmt: skip
         """The scores of tracklets, in two passes if need be, the labels by them, and how they came about."""
+        first, *others = [reference] if isinstance(reference, Reference) else reference
         windows = cut_match_windows(trial, tracklets, options.rate_hz)
         sets = pieces.meeting_sets(trial, tracklets)
         decided = partial(decide, trial, tracklets, sets=sets)
-        search = self._search(windows, _Followed.of(windows), reference, options)
-        log_probs, spread_mm = self._log_probs(windows, search.heading, [search.reference], options)
+        search = self._search(windows, _Followed.of(windows), first, options)
+        log_probs, spread_mm = self._log_probs(windows, search.heading, [search.reference, *others], options)
 
         def scores(log_probs: Array) -> LabelScores:
-            found = as_scores(windows, log_probs, reference.labels, len(tracklets))
+            found = as_scores(windows, log_probs, first.labels, len(tracklets))
             return found.without_label_less_likely(self.no_label_offset) if self.no_label_offset else found
 
         def by_distances(log_probs: Array, assigned: IntArray) -> Array:
@@ -198,16 +215,44 @@ class MatcherLabeller:
             labelling = decided(scores(evidence))
         return Solved(scores(evidence), labelling, _Way(search, len(windows), n_passes))
 
-    def likelihood(self, trial: Trial, references: Sequence[Reference]) -> list[float]:
+    def likelihood(self, trial: Trial, references: Sequence[Reference], roughly: bool = False) -> list[float]:
         """Of each reference the mean log-likelihood a point, at a few moments and the likeliest headings.
 
         Points of the trial and of the reference count alike, so that a marker set with too many or too few labels is
-        less likely. Raises `TrialError` for a trial without visible points.
+        less likely. `roughly`: at two moments and few headings, the best of each; enough to tell which sets a closer
+        look is worth. Raises `TrialError` for a trial without visible points.
         """
         trial.require_points()
         windows = cut_match_windows(trial, pieces.split(trial))
         path = _Followed.of(windows)
-        return [self._search(windows, path, r, MatchOptions()).likelihood for r in references]
+        return [
+            self._rough_likelihood(windows, r)
+            if roughly and r.heading_rad is not None
+            else self._search(windows, path, r, MatchOptions()).likelihood
+            for r in references
+        ]
+
+    def likelihood_of_points(self, trial: Trial, reference: Reference) -> float:
+        """As `likelihood`, of the trial's points alone: labels that are hidden at those moments do not count."""
+        trial.require_points()
+        windows = cut_match_windows(trial, pieces.split(trial))
+        path = _Followed.of(windows)
+        search = self._search(windows, path, reference, MatchOptions())
+        pose = torch.from_numpy(search.reference.facing_x())
+        poses = pose.expand(len(path.anchor), -1, -1)
+        answer, query, _ = self._run(windows, path.anchor, search.heading[path.anchor], poses, 0)
+        return float(fit(answer, query, pose, labels=False).sum() / windows.n_points[path.anchor].sum())
+
+    def _rough_likelihood(self, windows: MatchWindows, reference: Reference) -> float:
+        parts = np.array_split(np.arange(len(windows)), min(_ROUGH_MOMENTS, len(windows)))
+        moments = np.array([part[windows.n_points[part].argmax()] for part in parts])
+        # The headings of one moment are between those of another: neither body need turn for both to be tried.
+        turned_by = 2 * np.pi / _ROUGH_HEADINGS / len(moments) * np.arange(len(moments))
+        followed = np.zeros(len(windows))
+        followed[moments] = turned_by
+        found = self._likelihoods(windows, moments, followed, reference, MatchOptions(), _ROUGH_HEADINGS).max(1)
+        n_points = windows.n_points[moments] + np.isfinite(reference.positions[:, 0]).sum()
+        return float((found / n_points).mean())
 
     def _search(
         self, windows: MatchWindows, path: "_Followed", reference: Reference, options: MatchOptions
@@ -226,16 +271,26 @@ class MatcherLabeller:
             reference = tried[int(np.argmax(found))]
         likelihood = self._likelihoods(windows, anchor, path.heading, reference, options)
         offsets, total = offsets_along(likelihood, stretch[anchor], path.time_s[anchor])
+        more = more_anchors(anchor, stretch, likelihood, offsets)
+        if len(more):
+            anchor = np.concatenate([anchor, more])
+            likelihood = np.concatenate(
+                [likelihood, self._likelihoods(windows, more, path.heading, reference, options)]
+            )
+            order = np.argsort(anchor)
+            anchor, likelihood = anchor[order], likelihood[order]
+            offsets, total = offsets_along(likelihood, stretch[anchor], path.time_s[anchor])
         n_points = windows.n_points[anchor].sum() + len(anchor) * np.isfinite(reference.positions[:, 0]).sum()
         heading = heading_path(path.heading, stretch, path.time_s, anchor, offsets)
         return _Search(heading, stretch, reference, total / max(1, int(n_points)))
 
     def _likelihoods(
-        self, windows: MatchWindows, anchor: IntArray, followed: Array, reference: Reference, options: MatchOptions
-    ) -> Array:
+        self, windows: MatchWindows, anchor: IntArray, followed: Array, reference: Reference, options: MatchOptions,
+        n_headings: int = N_HEADINGS,
+    ) -> Array:  # fmt: skip
         """`(n_anchors, n_headings)`: summed log-likelihood of the points at each anchor for each tried offset."""
-        which = np.repeat(anchor, N_HEADINGS)
-        heading = followed[which] + np.tile(2 * np.pi * np.arange(N_HEADINGS) / N_HEADINGS, len(anchor))
+        which = np.repeat(anchor, n_headings)
+        heading = followed[which] + np.tile(2 * np.pi * np.arange(n_headings) / n_headings, len(anchor))
         pose = torch.from_numpy(reference.facing_x())
 
         def run(some: IntArray) -> Array:
@@ -244,7 +299,7 @@ class MatcherLabeller:
             return fit(answer, query, pose)
 
         batches = [np.arange(start, min(start + _AT_ONCE, len(which))) for start in range(0, len(which), _AT_ONCE)]
-        return np.concatenate(list(self._map(run, batches))).reshape(len(anchor), N_HEADINGS)
+        return np.concatenate(list(self._map(run, batches))).reshape(len(anchor), n_headings)
 
     def _queries(self, windows: MatchWindows, which: IntArray, heading: Array) -> Tensor:
         """Windows `(n, 5, n_slots, 3)` as the network wants them: facing +x, no more slots than there are points."""

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from automarkerlabel import loading
 from automarkerlabel.collect import Source
 from automarkerlabel.errors import InputError, ModelError
 from automarkerlabel.io.files import check_output
+from automarkerlabel.keepsakes import PREFIX, Keepsake, excerpts, pack
 from automarkerlabel.marker_sets.catalogue import built_in_places
 from automarkerlabel.matching import store as match_store
 from automarkerlabel.matching.precision import has_bfloat16
@@ -59,6 +61,8 @@ class MatchPlan:
                 f"--cool-down: expected at most the number of --steps, found {self.cool_down} and"
                 f" {'no --steps' if self.steps is None else self.steps}"
             )
+        if self.seed < 0:
+            raise InputError(f"--seed: expected 0 or more, found {self.seed}")
         if self.learning_rate is not None and not 0 < self.learning_rate < 1:
             raise InputError(f"--learning-rate: expected above 0 and below 1, found {self.learning_rate}")
 
@@ -75,14 +79,17 @@ def check(plan: MatchPlan) -> None:
 
 
 def prepare(
-    plan: MatchPlan, sources: Sequence[Source] = (), on_progress: Callable[[str], None] | None = None
-) -> tuple[MatchTrainer, list[str]]:
+    plan: MatchPlan, sources: Sequence[Source] = (), on_progress: Callable[[str], None] | None = None,
+    kept: Sequence[Keepsake] | None = None,
+) -> tuple[MatchTrainer, list[str]]:  # fmt: skip
     """A trainer ready to run, and lines that tell about it.
 
-    With `sources`, labelled trials, it is fine-tuned: half of its batches come from them, half from the simulator.
+    With `sources`, labelled trials, it is fine-tuned: half of its batches come from them, half from the simulator; the
+    file keeps excerpts of them, or `kept`.
     Raises `InputError` for clips or trials that cannot be learnt from, `ModelError` for a base that is no matcher.
     """
     skipped: list[str] = []
+    tensors: dict[str, Tensor] = {}
     clips = load_clips(plan.motion, 30.0, on_progress, lambda name, why: skipped.append(f"{name}: {why}"))
     settings = SampleSettings()
     if plan.batch_points is not None:
@@ -98,7 +105,9 @@ def prepare(
         tuned = TrialSampler(sources, settings, plan.seed)
         batches = alternating(tuned.batch, simulated.batch)
         base = base or loading.MATCHER
-        note |= {"trials": len(sources), "reference": loading.stored_reference(tuned.reference)}
+        kept = excerpts([(s.trial, s.path.name, s.subject) for s in sources]) if kept is None else kept
+        tensors, facts = pack(kept)
+        note |= {"trials": len(sources), "reference": loading.stored_reference(tuned.reference), "kept": facts}
         lines.append(
             f"fine-tuning on {len(sources) - len(tuned.left_out)} trials of {len(tuned.marker_set)} labels, half of the"
             f" batches; kept as reference: {tuned.reference.source}"
@@ -107,6 +116,7 @@ def prepare(
             lines.append(f"left out, since no frame tells which way the body faces: {', '.join(tuned.left_out)}")
         lines += [f"note: {note}" for note in tuned.notes]
     trainer = _trainer(plan, batches, None if plan.resume else base, note, bool(sources))
+    trainer.beside = tensors
     return trainer, lines
 
 
@@ -149,6 +159,14 @@ def run(trainer: MatchTrainer, plan: MatchPlan, tuning: bool, on_log: Callable[[
         trainer.train(steps, plan.minutes, cool_down, on_log)
     finally:
         _keep_calibration(plan.out, trainer.note.get("calibration"))
+
+
+def finish(path: Path) -> None:
+    """Leave nothing in a trained matcher's file but what labels, and what it keeps of its trials."""
+    config, tensors, training = match_store.read(path)
+    matcher, _ = load_matcher(path)
+    weights = {match_store.WEIGHTS + k: v for k, v in matcher.state_dict().items()}
+    match_store.write(path, config, weights | {k: v for k, v in tensors.items() if k.startswith(PREFIX)}, training)
 
 
 def ends(plan: MatchPlan, tuning: bool) -> tuple[int | None, int]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from automarkerlabel import tracklets as pieces
 from automarkerlabel.errors import MarkerSetError
 from automarkerlabel.io.opensim import is_opensim, read_marker_set
 from automarkerlabel.marker_sets import catalogue as catalogue
@@ -16,12 +17,14 @@ from automarkerlabel.simulate.definition import Definition, lines_from
 from automarkerlabel.simulate.opensim_body import body_places
 from automarkerlabel.trial import Trial
 
-LEAST_FIT = 0.6  # below this it is in doubt whether a trial wears any of the sets,
-_LEAST_CLEAR, _CLEARLY = 0.4, 1.6  # unless one fits this well, and this many times better than the next
+LEAST_FIT = 0.6  # below this no set is believed,
+GOOD_FIT = 0.8  # below this it is in doubt
 _EXCERPT_S = 6.0  # of the trial, in which sets are compared
+_LASTING_S, _ENOUGH = 0.4, 0.8  # tracklets shorter than this are left out if this share of the points remains
 _FEWEST = 4  # labels of a pose
-_N_CLOSE = 3  # sets that are looked at closely
-_QUICK = MatchOptions(self_references=0, rate_hz=2.5, calibrate=False)
+_N_CLOSE = 3  # sets that are looked at closely, at most,
+_NEAR = 0.15  # those that are as likely as the best but for this, in nats a point
+_QUICK = MatchOptions(self_references=0, rate_hz=2.5, calibrate=False, swaps=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +40,10 @@ class Template:
 class Candidate:
     """How well a marker set fits a trial.
 
-    fit       0 to 1: the geometric mean of the match's probability over all points of both sets, times the harmonic
-              mean of two shares: of the points that got a label, and of the labels that found their points, each
-              label weighing as much as it is sure. Optional labels count only where they are found.
+    fit       0 to 1: the geometric mean of the match's probability over all points that were matched, times
+              two shares: of the points that got a label, each weighing as much as its tracklet is long (ghosts do not
+              last), and of the labels that found their points, each weighing as much as it is sure. Optional labels
+              count only where they are found.
     n_found   labels found, of `n_labels`.
     """
 
@@ -78,68 +82,72 @@ def definition_named(name: str) -> Definition:
     return Definition(path.stem, lines_from(body_places(read_marker_set(path)), {}), path.stem, f"{path.name}, OpenSim")
 
 
-def best_pose(matcher: MatcherLabeller, trial: Trial, template: Template) -> Reference:
-    """The template's pose that the trial fits best."""
-    if len(template.poses) == 1:
-        return template.poses[0]
-    likelihood = matcher.likelihood(excerpt(trial), template.poses)
-    return template.poses[int(np.argmax(likelihood))]
+def compare(matcher: MatcherLabeller, trial: Trial, templates: Sequence[Template]) -> list[tuple[Candidate, Template]]:
+    """The likeliest of the templates, the one that fits best first.
 
-
-def compare(
-    matcher: MatcherLabeller, trial: Trial, templates: Sequence[Template]
-) -> list[tuple[Candidate, Template, Reference]]:
-    """The likeliest of the templates, the one that fits best first, each with its best pose.
-
-    All are ranked by one pose at a few moments; the best are labelled for a few seconds of the trial.
+    All are ranked by one pose at two moments; those near the best are labelled for a few seconds of the trial, and up
+    to three if none of them is believed.
     """
-    part = excerpt(trial)
-    first = matcher.likelihood(part, [t.poses[0] for t in templates])
-    found = []
-    for n in np.argsort(first)[::-1][:_N_CLOSE]:
-        template = templates[n]
-        others = matcher.likelihood(part, template.poses[1:])
-        pose = template.poses[int(np.argmax([first[n], *others]))]
-        labelling, facts = matcher.label(part, pose, options=_QUICK)
-        worn = _without_absent(pose, labelling, template)
-        likelihood = facts.likelihood if worn is pose else matcher.likelihood(part, [worn])[0]
-        found.append((fit_of(part, labelling, template, likelihood), template, pose))
-    return sorted(found, key=lambda x: -x[0].fit)
+    part = _lasting(excerpt(trial))
+    rank = matcher.likelihood(part, [t.poses[0] for t in templates], roughly=True)
+    found: list[tuple[Candidate, Template]] = []
+    for n in np.argsort(rank)[::-1][:_N_CLOSE]:
+        if rank[n] >= max(rank) - _NEAR or found[0][0].fit < LEAST_FIT:
+            found.append((_looked_at(matcher, part, templates[n]), templates[n]))
+            found.sort(key=lambda x: -x[0].fit)
+    return found
 
 
-def _without_absent(pose: Reference, labelling: Labelling, template: Template) -> Reference:
-    """The pose without optional labels that were not found: their absence is nothing against the set."""
-    found = {labelling.labels[k] for k in labelling.assigned[labelling.assigned >= 0]}
-    absent = np.array([x in template.optional and x not in found for x in pose.labels])
-    if not absent.any() or np.isfinite(pose.positions[~absent, 0]).sum() < _FEWEST:
-        return pose
-    return replace(pose, positions=np.where(absent[:, None], np.float32(np.nan), pose.positions))
+def _looked_at(matcher: MatcherLabeller, trial: Trial, template: Template) -> Candidate:
+    """How well a template fits, by labels for the whole of a short trial."""
+    labelling, _ = matcher.label(trial, template.poses, options=_QUICK)
+    given = labelling.assigned >= 0
+    found = {labelling.labels[k] for k in labelling.assigned[given]}
+    pose = template.poses[0]
+    unseen = np.array([x not in found for x in pose.labels])
+    if np.isfinite(pose.positions[~unseen, 0]).sum() < _FEWEST:
+        return fit_of(trial, labelling, template, -np.inf)
+    positions = np.full_like(trial.positions, np.nan)
+    for t in (t for t, labelled in zip(labelling.tracklets, given, strict=True) if labelled):
+        positions[t.start : t.stop, t.column] = trial.positions[t.start : t.stop, t.column]
+    matched = replace(pose, positions=np.where(unseen[:, None], np.float32(np.nan), pose.positions))
+    likelihood = matcher.likelihood_of_points(replace(trial, positions=positions), matched)
+    return fit_of(trial, labelling, template, likelihood)
 
 
 def fit_of(trial: Trial, labelling: Labelling, template: Template, likelihood: float) -> Candidate:
-    """How well a labelling by a template explains the points of a trial; `likelihood` is the mean log of a point's."""
+    """How well a labelling by a template explains the points of a trial; `likelihood` is the mean log of the
+    probability of what was matched."""
     seen = np.array([trial.visible[t.start : t.stop, t.column].sum() for t in labelling.tracklets], np.float64)
     labelled = labelling.assigned >= 0
-    points = float((seen * labelled * labelling.confidence).sum() / max(1.0, seen.sum()))
+    points = float((seen**2 * labelled * labelling.confidence).sum() / max(1.0, (seen**2).sum()))
     sure = np.zeros(len(labelling.labels))  # how sure each label is at its best
     np.maximum.at(sure, labelling.assigned[labelled], labelling.confidence[labelled])
     counted = np.array([x not in template.optional for x in labelling.labels]) | (sure > 0)
     labels = float(sure.sum() / max(1, counted.sum()))
-    both = 2 * points * labels / (points + labels) if points + labels else 0.0
-    fit = both * float(np.exp(min(0.0, likelihood)))
+    fit = points * labels * float(np.exp(min(0.0, likelihood)))
     return Candidate(template.name, fit, int((sure > 0).sum()), len(labelling.labels))
 
 
 def refuse_unlikely(candidates: Sequence[Candidate]) -> None:
     """Raise `MarkerSetError` if the first, the one that fits best, fits too badly to be believed."""
-    first, second = (*(c.fit for c in candidates[:2]), 0.0, 0.0)[:2]
-    if first >= LEAST_FIT or (first >= _LEAST_CLEAR and first >= _CLEARLY * second):
+    if candidates and candidates[0].fit >= LEAST_FIT:
         return
     closest = ", ".join(str(c) for c in candidates[:3]) or "none"
     raise MarkerSetError(
         f"marker set: expected one that fits the trial by {LEAST_FIT:.2f} or more, found {closest}; give a labelled"
         " trial of the same marker set (--reference FILE) or say which set it is (--marker-set NAME)"
     )
+
+
+def _lasting(trial: Trial) -> Trial:
+    """A trial without its shortest tracklets, ghosts mostly, unless too little is left."""
+    positions = trial.positions.copy()
+    for t in pieces.split(trial):
+        if t.stop - t.start < _LASTING_S * trial.rate_hz:
+            positions[t.start : t.stop, t.column] = np.nan
+    lasting = replace(trial, positions=positions)
+    return lasting if lasting.visible.sum() >= _ENOUGH * trial.visible.sum() else trial
 
 
 def excerpt(trial: Trial, seconds: float = _EXCERPT_S) -> Trial:

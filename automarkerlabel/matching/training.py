@@ -25,7 +25,7 @@ from automarkerlabel.matching.store import SHIPPED, WEIGHTS
 from automarkerlabel.models.matcher import Matcher, MatcherConfig
 from automarkerlabel.models.matcher_batch import MatchBatch
 from automarkerlabel.models.matcher_loss import Figures, loss
-from automarkerlabel.training import refuse_divergence
+from automarkerlabel.training_task import refuse_divergence
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -92,6 +92,7 @@ class MatchTrainer:
         self.settings = settings or MatchSettings()
         self.step, self.seconds, self.samples, self.bad_in_a_row = 0, 0.0, 0, 0
         self.note = note or {}
+        self.beside: dict[str, Tensor] = {}  # stored with the weights
         stored = store.read(path) if path.exists() else None
         if stored and config and config != stored[0]:
             raise ModelError(f"{path}: expected a state of {config}, found {stored[0]}; name another file")
@@ -195,7 +196,7 @@ class MatchTrainer:
                     if moment in (kept := self.optimizer.state.get(parameter, {})):
                         tensors[f"{moment}/{name}"] = store.half(kept[moment])
                         kept[moment].copy_(tensors[f"{moment}/{name}"])
-        store.write(self.path, self.matcher.config, tensors, self.provenance())
+        store.write(self.path, self.matcher.config, tensors | self.beside, self.provenance())
 
     def provenance(self) -> dict[str, Any]:
         """Steps, samples, time and settings of the training so far, and the note."""

@@ -65,7 +65,7 @@ class TrialSampler:
         if not self._trials:
             raise TrialError(
                 "fine-tuning: expected labels on both sides of the body, named alike but for left and right, that tell"
-                f" which way it faces, found none in {len(sources)} trials"
+                f" which way it faces, found none in {len(sources)} trials; train with --model-type hybrid"
             )
         self.reference = max(references, key=lambda x: x[0])[1]
 

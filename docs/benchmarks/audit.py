@@ -20,8 +20,8 @@ from automarkerlabel.audit import audit
 from automarkerlabel.markerset import find_pairs, labelled_columns
 from automarkerlabel.matching.reference import reference_from_trial
 
-KINDS = ("swap", "flip", "wrong name", "wrong name, whole", "jump", "exchanged", "flip, whole", "distance")
-NEEDS_POSE = {"wrong name, whole", "exchanged", "flip, whole", "distance"}
+WHOLE = ("wrong name, whole", "exchanged", "flip, whole", "distance", "distance, rigid")  # throughout: need a pose
+KINDS = ("swap", "flip", "wrong name", "jump", *WHOLE)
 WITHIN_S = 0.1
 
 
@@ -49,11 +49,11 @@ def neighbours(rng, trial, columns, start, stop):
 
 
 PARTS = {
-    "foot": r"ank|anl|calc|heel|hee|toe|meta|mt5|foot|ft[bmf]$",
-    "shank": r"sh\d|shank|shp|shd|knee",
-    "thigh": r"thigh|thp|thd",
-    "forearm": r"wrist|fore|fa[pd]|rad$|uln|hand",
-    "upper arm": r"elbow|humer|bicep|uap|uad",
+    "foot": r"ank|anl|calc|heel|hee|toe|meta|mt5|foot|ft[bmf]$|f(cc|m\d|al)$|tam$",
+    "shank": r"sh\d|shank|shin|shp|shd|kne|sk\d|f(ax|le|me)$|ttc$|tib$",
+    "thigh": r"thi|thp|thd|th\d|ftc$",
+    "forearm": r"wrist|forea|fa[pd]|rad$|uln|hand|[ru]sp$|hm\d$|wr[ab]$|fin$",
+    "upper arm": r"elb|humer|bicep|uap|uad|h[lm]e$|upa$",
 }
 LIMBS = (
     ("foot",), ("foot", "shank"), ("foot", "shank", "thigh"), ("shank",), ("thigh",), ("forearm",),
@@ -81,23 +81,41 @@ def carried(trial, a, rng):
     return along / np.linalg.norm(along, axis=1, keepdims=True) * rng.uniform(40, 80)
 
 
+def fixed(trial, a, rng):
+    """`(n_frames, 3)` mm: 40 to 80 mm in any direction, fixed to the three columns whose distance to `a` changes least:
+    a marker that was put elsewhere on its segment and does move with it."""
+    columns = np.array([c for _, c in labelled_columns(trial)])
+    apart = np.linalg.norm(trial.positions[:, columns] - trial.positions[:, [a]], axis=2)
+    spread = np.nanquantile(apart, 0.9, axis=0) - np.nanquantile(apart, 0.1, axis=0)
+    spread[np.isnan(apart).mean(0) > 0.3] = np.inf
+    spread[columns == a] = np.inf
+    one, two, three = (trial.positions[:, columns[n]].astype(np.float64) for n in np.argsort(spread)[:3])
+    x = two - one
+    z = np.cross(x, three - one)
+    axes = np.stack([x, np.cross(z, x), z], 1)  # (n_frames, 3 axes, 3)
+    axes /= np.linalg.norm(axes, axis=2, keepdims=True)
+    offset = rng.normal(size=3)
+    offset *= rng.uniform(40, 80) / np.linalg.norm(offset)
+    return (offset[None, :, None] * axes).sum(1)
+
+
 def plant(kind, trial, rng):
     """(the trial with a mistake, its labels, its first and last-but-one frame)."""
     named = labelled_columns(trial)
     columns = [c for _, c in named]
     points = trial.positions.copy()
-    start, stop = (0, trial.n_frames) if kind in NEEDS_POSE else span(rng, trial)
+    start, stop = (0, trial.n_frames) if kind in WHOLE else span(rng, trial)
     labels = list(trial.labels)
     if kind.startswith("flip"):
         left, right = limb(rng, trial, columns)
         points[start:stop, left + right] = trial.positions[start:stop, right + left]
         who = left + right
-    elif kind in ("jump", "distance"):
+    elif kind == "jump" or kind.startswith("distance"):
         a, _ = neighbours(rng, trial, columns, start, stop)
         offset = rng.normal(size=3)
         offset *= rng.uniform(60, 300) / np.linalg.norm(offset)
-        if kind == "distance":
-            offset = carried(trial, a, rng)
+        if kind != "jump":
+            offset = (fixed if kind == "distance, rigid" else carried)(trial, a, rng)
         points[start:stop, a] += offset
         who = [a]
     else:
@@ -134,6 +152,7 @@ def main() -> None:
     options.add_argument("trials", nargs="+")
     options.add_argument("--mistakes", type=int, default=100)
     options.add_argument("--kinds", default=",".join(k.replace(",", ";") for k in KINDS))
+    options.add_argument("--seed", type=int, default=0)
     options.add_argument("--verbose", action="store_true")
     given = options.parse_args()
     cases = []
@@ -151,8 +170,8 @@ def main() -> None:
     print(f"false alarms a clean trial: {np.mean([len(x) for x in clean.values()]):.2f}")
     print("| kind | planted | found | kind and time right |\n|---|---|---|---|")
     for kind in (k.replace(";", ",") for k in given.kinds.split(",")):
-        rng = np.random.default_rng(0)
-        usable = [c for c in cases if c[2] is not None or kind not in NEEDS_POSE]
+        rng = np.random.default_rng(given.seed)
+        usable = [c for c in cases if c[2] is not None or kind not in WHOLE]
         results = []
         for n in range(given.mistakes if usable else 0):
             path, trial, pose = usable[n % len(usable)]

@@ -1,0 +1,1 @@
+"""What `aml bench` measures, and the machine's own floor beside it."""

@@ -1,0 +1,76 @@
+"""What a trajectory model is trained for, what is told of each epoch, and when a training cannot go on."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from automarkerlabel.errors import TrainingError
+from automarkerlabel.markerset import MarkerSet
+from automarkerlabel.models import Config
+from automarkerlabel.settings import Augmentation, WindowConfig
+from automarkerlabel.trial import Trial
+
+_BAD_STEPS_IN_A_ROW = 10
+
+
+class TrialPools(Protocol):
+    """Labelled trials without end: the pool of a number is always the same, `name` says what is in it."""
+
+    @property
+    def name(self) -> str: ...
+    def pool(self, number: int) -> list[Trial]: ...
+    def validation(self) -> list[Trial]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is learnt: the model type and its config, the windows, the marker set, and the trials; with `endless` each
+    epoch learns from a pool of its own, too."""
+
+    model_type: str
+    config: Config
+    windows: WindowConfig
+    marker_set: MarkerSet
+    train: Sequence[Trial]
+    validation: Sequence[Trial] = ()
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    endless: TrialPools | None = None
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Figures of one finished epoch; None: no step had a loss, there are no validation trials."""
+
+    epoch: int
+    epochs: int
+    loss: float | None
+    accuracy: float
+    val_loss: float | None
+    val_accuracy: float | None
+    learning_rate: float
+    windows_per_s: float
+    seconds: float
+    best: bool
+    part: int
+    skipped_steps: int
+    val_forecast: float | None = None  # mean squared error over that of "it moves as its neighbours do"
+
+
+Step = Callable[[int, int, float], None]
+
+
+def log_epoch(run_dir: Path, report: Epoch) -> None:
+    """Add an epoch's figures to the run's log, one line of JSON."""
+    with (run_dir / "log.jsonl").open("a", encoding="utf-8") as log:
+        log.write(json.dumps(asdict(report)) + "\n")
+
+
+def refuse_divergence(bad_in_a_row: int, learning_rate: float) -> None:
+    """Raise `TrainingError` once too many steps in a row had a loss that is no number."""
+    if bad_in_a_row >= _BAD_STEPS_IN_A_ROW:
+        raise TrainingError(
+            f"expected finite losses, found {bad_in_a_row} in a row that are not;"
+            f" use a lower --learning-rate (now {learning_rate:g}) or a smaller --clip"
+        )
