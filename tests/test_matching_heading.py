@@ -143,6 +143,22 @@ def test_more_moments_are_looked_at_where_two_headings_are_alike():
     assert len(more_anchors(anchor, stretch, likelihood, np.full(2, np.pi / 2))) == 0
 
 
+def test_more_moments_are_looked_at_where_an_anchor_contradicts_its_stretch():
+    """Three anchors of one stretch; the last by itself has another heading than the path gives it."""
+    anchor, stretch = np.array([5, 15, 25]), np.zeros(30, np.int64)
+    likelihood = np.full((3, 12), -50.0)
+    likelihood[:, 3] = 0
+    path = np.full(3, np.pi / 2)
+    assert len(more_anchors(anchor, stretch, likelihood, path)) == 0
+    likelihood[2, 3] = -10
+    likelihood[2, 4] = 0
+    assert len(more_anchors(anchor, stretch, likelihood, path)) > 3
+    likelihood[2] = likelihood[1]
+    assert (
+        len(more_anchors(anchor, stretch, likelihood, np.array([path[0], path[0], path[0] + 0.7]))) > 3
+    )  # the path turns by 40 degrees
+
+
 def test_a_stretch_of_anchors_alone_has_no_more_moments():
     assert len(more_anchors(np.array([0]), np.array([0]), np.zeros((1, 12)), np.zeros(1))) == 0
 

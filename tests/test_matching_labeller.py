@@ -179,6 +179,17 @@ def test_a_rough_look_tells_the_marker_set_with_less_work(reference):
     assert work[1] < work[0]
 
 
+def test_right_labels_are_likelier_than_exchanged_ones_and_none_are_impossible(reference):
+    trial, _ = unlabelled(figure_trial(turn_deg=130))
+    labeller = MatcherLabeller(NearestPoint())
+    right = labeller.label(trial, reference)[0]
+    exchanged = replace(right, assigned=np.roll(right.assigned, 1))
+    likely = labeller.likelihood_of_labels(trial, right, reference)
+    assert labeller.likelihood_of_labels(trial, exchanged, reference) < likely <= 0
+    none = replace(right, assigned=np.full_like(right.assigned, -1))
+    assert labeller.likelihood_of_labels(trial, none, reference) == -np.inf
+
+
 def test_moments_are_matched_to_several_poses_in_turn(reference):
     """In one of them left and right are exchanged: alone it labels wrongly, among three it is outvoted."""
     order = [list(FIGURE).index(x) for x in FIGURE]

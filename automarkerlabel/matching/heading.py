@@ -19,8 +19,10 @@ _DRIFT_RAD_S = float(np.deg2rad(0.5))  # and for each second between them; measu
 _FINER = 6
 _SMOOTH_S = 1.0  # to either side
 _FAR_DEG = 90.0  # two headings so far apart are not one, badly told
-_CLEAR = 8.0  # nats by which the one must be likelier than the other,
-_MORE = 9  # or so many more moments are looked at
+_CLEAR = 3.5  # nats an anchor by which the one must be likelier than the other,
+_MOST_LOST = 6.0  # nats; its own likeliest heading may be likelier by so much than the one that the stretch gives it,
+_MOST_DRIFT_DEG = 30.0  # and from one anchor to the next the followed heading may be wrong by so much,
+_MORE, _MORE_SHARE, _MOST_MORE = 9, 0.2, 24  # or so many more moments are looked at, or this share of them
 _JUMP = 12.0  # what a jump to any heading costs at most, in nats
 
 
@@ -123,7 +125,8 @@ def anchors(time_s: Angles, n_points: IntArray, stretch: IntArray) -> IntArray:
 
 
 def more_anchors(anchor: IntArray, stretch: IntArray, likelihood: Angles, offsets: Angles) -> IntArray:
-    """Further moments to look for the heading at: of each stretch in which its anchors leave another one likely.
+    """Further moments to look for the heading at: of each stretch whose anchors leave another heading likely, or
+    between which what was followed is far off.
 
     anchor, likelihood, offsets  of the anchors so far, as `offsets_along` takes and gives them.
     stretch                      `(n_moments,)`
@@ -135,11 +138,15 @@ def more_anchors(anchor: IntArray, stretch: IntArray, likelihood: Angles, offset
     far = np.minimum(shifts, n - shifts) * 360 >= _FAR_DEG * n
     found: list[int] = []
     for s in np.unique(stretch[anchor]):
-        total = along[stretch[anchor] == s].sum(0)
-        if total[0] - total[far].max() < _CLEAR:
+        mine = stretch[anchor] == s
+        mean = along[mine].mean(0)
+        drift = np.abs(wrapped(np.diff(offsets[mine]))).max(initial=0.0)
+        lost = (along[mine].max(1) - along[mine, 0]).max()
+        if mean[0] - mean[far].max() < _CLEAR or np.rad2deg(drift) > _MOST_DRIFT_DEG or lost > _MOST_LOST:
             inside = np.setdiff1d(np.flatnonzero(stretch == s), anchor)
             # The middles of even parts of what is left.
-            parts = np.array_split(inside, max(1, min(_MORE, len(inside))))
+            n_more = min(max(_MORE, round(_MORE_SHARE * len(inside))), _MOST_MORE, len(inside))
+            parts = np.array_split(inside, max(1, n_more))
             found += [int(part[len(part) // 2]) for part in parts if len(part)]
     return np.array(found, np.int64)
 

@@ -22,7 +22,16 @@ from automarkerlabel.decide.assign import evidence as evidence_of
 from automarkerlabel.decide.confidence import Calibration, calibrated, decide_signed
 from automarkerlabel.decide.swaps import Solved, named, repaired
 from automarkerlabel.matching.evidence import as_scores, combined, fit, labels_in, with_distances
-from automarkerlabel.matching.heading import anchors, follow, heading_path, more_anchors, offsets_along, refined, turned
+from automarkerlabel.matching.heading import (
+    anchors,
+    follow,
+    heading_path,
+    more_anchors,
+    offsets_along,
+    refined,
+    turned,
+    yaw_between,
+)
 from automarkerlabel.matching.precision import has_bfloat16
 from automarkerlabel.matching.reference import Reference
 from automarkerlabel.matching.store import load_matcher
@@ -39,6 +48,7 @@ T = TypeVar("T")
 N_HEADINGS = 12  # tried at each anchor
 N_REFERENCE_ANCHORS = 3  # at which the heading of a reference is searched
 _ROUGH_MOMENTS, _ROUGH_HEADINGS = 2, 4  # of a first look at many references
+_LABEL_HEADINGS = 6  # about the one that labels tell
 _AT_ONCE = 16  # windows
 _MOST_WORKERS = 8
 _UNCALIBRATED = {"temperature": 1.0, "no_label_offset": 0.0}
@@ -67,6 +77,7 @@ class MatchOptions:
     recycles           the same when it labels; None: as it was trained.
     rate_hz            moments a second that are looked at.
     swaps              whether columns that carry two markers are looked for and cut; see `decide.swaps`.
+    continuity         whether it counts that a tracklet goes on where another one ended; see `decide.continuity`.
     calibrate          whether confidences are calibrated; they are for the other options as they stand here.
     """
 
@@ -82,6 +93,7 @@ class MatchOptions:
     rate_hz: float = 5.0
     calibrate: bool = True
     swaps: bool = True
+    continuity: bool = True
 
 
 @dataclass(frozen=True)
@@ -149,7 +161,7 @@ class MatcherLabeller:
         trial.require_points()
 
         decided = partial(decide_signed, temperature=self.temperature, keep_labels=keep_labels)
-        settled = partial(decided, continuity=True)
+        settled = partial(decided, continuity=options.continuity)
 
         def solve(trial: Trial, tracklets: list[Tracklet]) -> Solved[_Way]:
             return self._solved(trial, tracklets, reference, options, decided)
@@ -232,16 +244,29 @@ class MatcherLabeller:
             for r in references
         ]
 
-    def likelihood_of_points(self, trial: Trial, reference: Reference) -> float:
-        """As `likelihood`, of the trial's points alone: labels that are hidden at those moments do not count."""
-        trial.require_points()
-        windows = cut_match_windows(trial, pieces.split(trial))
-        path = _Followed.of(windows)
-        search = self._search(windows, path, reference, MatchOptions())
-        pose = torch.from_numpy(search.reference.facing_x())
-        poses = pose.expand(len(path.anchor), -1, -1)
-        answer, query, _ = self._run(windows, path.anchor, search.heading[path.anchor], poses, 0)
-        return float(fit(answer, query, pose, labels=False).sum() / windows.n_points[path.anchor].sum())
+    def likelihood_of_labels(self, trial: Trial, labelling: Labelling, reference: Reference) -> float:
+        """The mean log-likelihood of the points that a labelling gave a label, against the labels it gave, at a few
+        moments, facing as labels have it or otherwise if that is likelier; minus infinity where they do not tell."""
+        given = np.flatnonzero(labelling.assigned >= 0)
+        windows = cut_match_windows(trial, [labelling.tracklets[n] for n in given.tolist()])
+        label = labels_in(windows, labelling.assigned[given])
+        pose = reference.facing_x()
+        pose[np.setdiff1d(np.arange(len(pose)), labelling.assigned[given])] = np.nan
+        time_s = windows.frame / windows.rate_hz
+        chosen = anchors(time_s, windows.n_points, np.zeros(len(windows), np.int64))
+        heading = np.array(
+            [yaw_between(pose[own[own >= 0]], x[own >= 0]) for own, x in zip(label, windows.now, strict=True)]
+        )
+        chosen = chosen[~np.isnan(heading[chosen])]
+        if not len(chosen):
+            return -np.inf
+        # Of a body that lies, labels in a standing pose tell the heading badly.
+        which = np.repeat(chosen, _LABEL_HEADINGS)
+        tried = np.tile(2 * np.pi * np.arange(_LABEL_HEADINGS) / _LABEL_HEADINGS, len(chosen))
+        poses = torch.from_numpy(pose)
+        answer, query, _ = self._run(windows, which, heading[which] + tried, poses.expand(len(which), -1, -1), 0)
+        total = fit(answer, query, poses, labels=False).reshape(len(chosen), _LABEL_HEADINGS)
+        return float(total.max(1).sum() / windows.n_points[chosen].sum())
 
     def _rough_likelihood(self, windows: MatchWindows, reference: Reference) -> float:
         parts = np.array_split(np.arange(len(windows)), min(_ROUGH_MOMENTS, len(windows)))

@@ -24,6 +24,7 @@ from automarkerlabel.simulate.clips import load_clips
 from automarkerlabel.simulate.samples import ClipPoses, MatchSampler, SampleSettings
 from automarkerlabel.threads import choose_for_training
 
+FRESH = "none"  # as `base`: fresh weights, though there are trials to tune on
 _TUNING_STEPS, _TUNING_RATE, _TUNING_WARMUP = 400, 3e-4, 30
 
 
@@ -31,7 +32,7 @@ _TUNING_STEPS, _TUNING_RATE, _TUNING_WARMUP = 400, 3e-4, 30
 class MatchPlan:
     """What `aml train --model-type matcher` was asked for; None: as is customary.
 
-    base          matcher whose weights are started from: a file or a name.
+    base          matcher whose weights are started from: a file or a name, or `FRESH`.
     motion        clips, folders or archives of them, that the simulator draws from beside its own poses.
     steps         in all, also those of earlier runs; minutes of this run; the first of both that is reached ends it.
     cool_down     steps before `steps` over which the learning rate goes down to 0.
@@ -104,7 +105,7 @@ def prepare(
     if sources:
         tuned = TrialSampler(sources, settings, plan.seed)
         batches = alternating(tuned.batch, simulated.batch)
-        base = base or loading.MATCHER
+        base = None if base == FRESH else base or loading.MATCHER
         kept = excerpts([(s.trial, s.path.name, s.subject) for s in sources]) if kept is None else kept
         tensors, facts = pack(kept)
         note |= {"trials": len(sources), "reference": loading.stored_reference(tuned.reference), "kept": facts}

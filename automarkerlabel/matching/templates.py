@@ -18,10 +18,9 @@ from automarkerlabel.simulate.opensim_body import body_places
 from automarkerlabel.trial import Trial
 
 LEAST_FIT = 0.6  # below this no set is believed,
-GOOD_FIT = 0.8  # below this it is in doubt
+GOOD_FIT = 0.85  # below this it is in doubt
 _EXCERPT_S = 6.0  # of the trial, in which sets are compared
 _LASTING_S, _ENOUGH = 0.4, 0.8  # tracklets shorter than this are left out if this share of the points remains
-_FEWEST = 4  # labels of a pose
 _N_CLOSE = 3  # sets that are looked at closely, at most,
 _NEAR = 0.15  # those that are as likely as the best but for this, in nats a point
 _QUICK = MatchOptions(self_references=0, rate_hz=2.5, calibrate=False, swaps=False)
@@ -101,18 +100,7 @@ def compare(matcher: MatcherLabeller, trial: Trial, templates: Sequence[Template
 def _looked_at(matcher: MatcherLabeller, trial: Trial, template: Template) -> Candidate:
     """How well a template fits, by labels for the whole of a short trial."""
     labelling, _ = matcher.label(trial, template.poses, options=_QUICK)
-    given = labelling.assigned >= 0
-    found = {labelling.labels[k] for k in labelling.assigned[given]}
-    pose = template.poses[0]
-    unseen = np.array([x not in found for x in pose.labels])
-    if np.isfinite(pose.positions[~unseen, 0]).sum() < _FEWEST:
-        return fit_of(trial, labelling, template, -np.inf)
-    positions = np.full_like(trial.positions, np.nan)
-    for t in (t for t, labelled in zip(labelling.tracklets, given, strict=True) if labelled):
-        positions[t.start : t.stop, t.column] = trial.positions[t.start : t.stop, t.column]
-    matched = replace(pose, positions=np.where(unseen[:, None], np.float32(np.nan), pose.positions))
-    likelihood = matcher.likelihood_of_points(replace(trial, positions=positions), matched)
-    return fit_of(trial, labelling, template, likelihood)
+    return fit_of(trial, labelling, template, matcher.likelihood_of_labels(trial, labelling, template.poses[0]))
 
 
 def fit_of(trial: Trial, labelling: Labelling, template: Template, likelihood: float) -> Candidate:

@@ -19,7 +19,7 @@ from automarkerlabel.marker_sets.catalogue import every, references_of
 from automarkerlabel.matching.labeller import MatcherLabeller
 from automarkerlabel.matching.reference import Reference, reference_from_trial
 from automarkerlabel.simulate.actions import STATIC
-from automarkerlabel.simulate.corrupt import Corruption, make_case
+from automarkerlabel.simulate.corrupt import Case, Corruption, make_case
 from automarkerlabel.simulation import DEFAULT_MOTIONS, NamedMotion, WornSet, simulate, worn_set
 
 FIRST_SUBJECT = 70_000_000  # far from the seeds of any training
@@ -29,6 +29,12 @@ SECONDS = (4.0, 9.0)
 
 def observe(matcher: MatcherLabeller, number: int) -> Observed:
     """One simulated case as the matcher labels it."""
+    case, reference = case_of(number)
+    return observed_in(matcher.label(case.trial, reference)[0], case)
+
+
+def case_of(number: int) -> tuple[Case, Reference]:
+    """The simulated case of that number, and what it is labelled from."""
     rng = np.random.default_rng([number, FIRST_SUBJECT])
     definitions = every()
     definition = definitions[number % len(definitions)]
@@ -37,8 +43,7 @@ def observe(matcher: MatcherLabeller, number: int) -> Observed:
     trial = simulate(worn, NamedMotion(name, name), subject, float(rng.uniform(*SECONDS)), RATE_HZ, number)
     kind = (number // len(definitions)) % 3
     reference = references_of(definition)[0] if kind == 2 else static_of(worn, subject + kind, number)
-    case = make_case(trial, Corruption(swaps=4 * (number % 2), hidden_markers=number % 3, seed=number))
-    return observed_in(matcher.label(case.trial, reference)[0], case)
+    return make_case(trial, Corruption(swaps=4 * (number % 2), hidden_markers=number % 3, seed=number)), reference
 
 
 def static_of(worn: WornSet, subject: int, seed: int) -> Reference:
