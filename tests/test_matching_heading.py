@@ -136,11 +136,12 @@ def test_more_moments_are_looked_at_where_two_headings_are_alike():
     likelihood = np.full((2, 12), -50.0)
     likelihood[:, 3] = 0
     likelihood[1, 9] = -1
-    more = more_anchors(anchor, stretch, likelihood, np.full(2, np.pi / 2))
+    more = more_anchors(anchor, stretch, likelihood, np.full(2, np.pi / 2), 24)
     assert len(more) > 3
+    assert len(more_anchors(anchor, stretch, likelihood, np.full(2, np.pi / 2), 2)) == 2
     assert (stretch[more] == 1).all() and 25 not in more and len(set(more)) == len(more)
     likelihood[1, 9] = -50
-    assert len(more_anchors(anchor, stretch, likelihood, np.full(2, np.pi / 2))) == 0
+    assert len(more_anchors(anchor, stretch, likelihood, np.full(2, np.pi / 2), 24)) == 0
 
 
 def test_more_moments_are_looked_at_where_an_anchor_contradicts_its_stretch():
@@ -149,18 +150,18 @@ def test_more_moments_are_looked_at_where_an_anchor_contradicts_its_stretch():
     likelihood = np.full((3, 12), -50.0)
     likelihood[:, 3] = 0
     path = np.full(3, np.pi / 2)
-    assert len(more_anchors(anchor, stretch, likelihood, path)) == 0
+    assert len(more_anchors(anchor, stretch, likelihood, path, 24)) == 0
     likelihood[2, 3] = -10
     likelihood[2, 4] = 0
-    assert len(more_anchors(anchor, stretch, likelihood, path)) > 3
+    assert len(more_anchors(anchor, stretch, likelihood, path, 24)) > 3
     likelihood[2] = likelihood[1]
     assert (
-        len(more_anchors(anchor, stretch, likelihood, np.array([path[0], path[0], path[0] + 0.7]))) > 3
+        len(more_anchors(anchor, stretch, likelihood, np.array([path[0], path[0], path[0] + 0.7]), 24)) > 3
     )  # the path turns by 40 degrees
 
 
 def test_a_stretch_of_anchors_alone_has_no_more_moments():
-    assert len(more_anchors(np.array([0]), np.array([0]), np.zeros((1, 12)), np.zeros(1))) == 0
+    assert len(more_anchors(np.array([0]), np.array([0]), np.zeros((1, 12)), np.zeros(1), 24)) == 0
 
 
 def test_two_stretches_may_have_different_offsets():

@@ -22,7 +22,7 @@ _FAR_DEG = 90.0  # two headings so far apart are not one, badly told
 _CLEAR = 3.5  # nats an anchor by which the one must be likelier than the other,
 _MOST_LOST = 6.0  # nats; its own likeliest heading may be likelier by so much than the one that the stretch gives it,
 _MOST_DRIFT_DEG = 30.0  # and from one anchor to the next the followed heading may be wrong by so much,
-_MORE, _MORE_SHARE, _MOST_MORE = 9, 0.2, 24  # or so many more moments are looked at, or this share of them
+_MORE, _MORE_SHARE = 9, 0.2  # or so many more moments are looked at, or this share of them
 _JUMP = 12.0  # what a jump to any heading costs at most, in nats
 
 
@@ -124,9 +124,9 @@ def anchors(time_s: Angles, n_points: IntArray, stretch: IntArray) -> IntArray:
     return np.array(chosen, np.int64)
 
 
-def more_anchors(anchor: IntArray, stretch: IntArray, likelihood: Angles, offsets: Angles) -> IntArray:
+def more_anchors(anchor: IntArray, stretch: IntArray, likelihood: Angles, offsets: Angles, most: int) -> IntArray:
     """Further moments to look for the heading at: of each stretch whose anchors leave another heading likely, or
-    between which what was followed is far off.
+    between which what was followed is far off; `most` at most in each.
 
     anchor, likelihood, offsets  of the anchors so far, as `offsets_along` takes and gives them.
     stretch                      `(n_moments,)`
@@ -145,7 +145,7 @@ def more_anchors(anchor: IntArray, stretch: IntArray, likelihood: Angles, offset
         if mean[0] - mean[far].max() < _CLEAR or np.rad2deg(drift) > _MOST_DRIFT_DEG or lost > _MOST_LOST:
             inside = np.setdiff1d(np.flatnonzero(stretch == s), anchor)
             # The middles of even parts of what is left.
-            n_more = min(max(_MORE, round(_MORE_SHARE * len(inside))), _MOST_MORE, len(inside))
+            n_more = min(max(_MORE, round(_MORE_SHARE * len(inside))), most, len(inside))
             parts = np.array_split(inside, max(1, n_more))
             found += [int(part[len(part) // 2]) for part in parts if len(part)]
     return np.array(found, np.int64)

@@ -51,6 +51,7 @@ _ROUGH_MOMENTS, _ROUGH_HEADINGS = 2, 4  # of a first look at many references
 _LABEL_HEADINGS = 6  # about the one that labels tell
 _AT_ONCE = 16  # windows
 _MOST_WORKERS = 8
+_MORE_POINTS = 1800  # of further moments at which the heading is looked for
 _UNCALIBRATED = {"temperature": 1.0, "no_label_offset": 0.0}
 
 
@@ -296,7 +297,7 @@ class MatcherLabeller:
             reference = tried[int(np.argmax(found))]
         likelihood = self._likelihoods(windows, anchor, path.heading, reference, options)
         offsets, total = offsets_along(likelihood, stretch[anchor], path.time_s[anchor])
-        more = more_anchors(anchor, stretch, likelihood, offsets)
+        more = more_anchors(anchor, stretch, likelihood, offsets, _MORE_POINTS // int(windows.n_points.max()))
         if len(more):
             anchor = np.concatenate([anchor, more])
             likelihood = np.concatenate(
