@@ -14,8 +14,8 @@ from automarkerlabel import loading
 from automarkerlabel.collect import Source
 from automarkerlabel.errors import MarkerSetError, ModelError
 from automarkerlabel.evaluate import score_case
-from automarkerlabel.io.files import check_output
-from automarkerlabel.keepsakes import Keepsake, excerpts
+from automarkerlabel.io.files import atomic, check_output
+from automarkerlabel.keepsakes import excerpts
 from automarkerlabel.labeller import find_model
 from automarkerlabel.markerset import from_trials
 from automarkerlabel.matching import teach as teach_matcher
@@ -99,7 +99,8 @@ def adapt(
         tell("labelling them with the new one")
         new = method_for(Wanted(model=str(trained)), device)
         after = [_accuracy(new, some) for some in (cases, earlier)]
-        _move(trained, out)
+        with atomic(out) as temporary:
+            temporary.write_bytes(trained.read_bytes())
     if not kept:
         notes += ("the model keeps no excerpts of earlier trials: whether what was right stays right was not measured",)
     assert after[0] is not None
@@ -116,22 +117,14 @@ def _accuracy(method: Method, cases: Sequence[Case]) -> float | None:
     return float(np.mean([score_case(method, case).accuracy for case in cases])) if cases else None
 
 
-def _move(trained: Path, out: Path) -> None:
-    from automarkerlabel.io.files import atomic
-
-    with atomic(out) as temporary:
-        temporary.write_bytes(trained.read_bytes())
-
-
 def _matcher(
-    base: Path, sources: Sequence[Source], kept: Sequence[Keepsake], out: Path, device: str, seed: int, tell: Tell
+    base: Path, sources: Sequence[Source], kept: Sequence[Source], out: Path, device: str, seed: int, tell: Tell
 ) -> tuple[str, ...]:
     """Tune a matcher; its file keeps a reference of the corrected trials or of the earlier ones."""
     plan = teach_matcher.MatchPlan(
         out, str(base), device=device, steps=MATCHER_STEPS, minutes=MATCHER_MINUTES, seed=seed
     )
-    all_sources = [*sources, *(Source(Path(k.source), k.trial, k.subject) for k in kept)]
-    trainer, lines = teach_matcher.prepare(plan, all_sources, kept=tuple(kept) + tuple(_excerpts(sources)))
+    trainer, lines = teach_matcher.prepare(plan, [*sources, *kept], kept=[*kept, *excerpts(sources)])
     for line in lines:
         tell(line)
     teach_matcher.run(trainer, plan, True, lambda log: tell(f"step {log.step} of {MATCHER_STEPS}, loss {log.loss:.3f}"))
@@ -140,7 +133,7 @@ def _matcher(
 
 
 def _trajectories(
-    base: Path, sources: Sequence[Source], kept: Sequence[Keepsake], out: Path, device: str, seed: int, tell: Tell
+    base: Path, sources: Sequence[Source], kept: Sequence[Source], out: Path, device: str, seed: int, tell: Tell
 ) -> tuple[str, ...]:
     """Train a model of trajectories further; half of what it learns from are corrected trials."""
     old = store.load(base)
@@ -169,7 +162,7 @@ def _trajectories(
     adapted = [*old.training.get("adapted", []), [s.path.name for s in sources]]
     store.save(
         replace(
-            old, tensors=new.tensors, kept=tuple(kept) + tuple(_excerpts(sources)),
+            old, tensors=new.tensors, kept=[*kept, *excerpts(sources)],
             training=old.training | {"adapted": adapted},
         ),
         out,
@@ -177,7 +170,3 @@ def _trajectories(
     if not strange:
         return ()
     return (f"labels that the model does not have, and that were not learnt: {', '.join(strange)}",)
-
-
-def _excerpts(sources: Sequence[Source]) -> list[Keepsake]:
-    return excerpts([(s.trial, s.path.name, s.subject) for s in sources])

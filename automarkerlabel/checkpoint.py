@@ -15,9 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from automarkerlabel.collect import Source
 from automarkerlabel.errors import ModelError, OutputError
 from automarkerlabel.io.files import atomic
-from automarkerlabel.keepsakes import PREFIX, Keepsake, pack, unpack
+from automarkerlabel.keepsakes import PREFIX, pack, unpack
 from automarkerlabel.markerset import MarkerSet
 
 FORMAT = "automarkerlabel model"
@@ -52,7 +53,7 @@ class Checkpoint:
     training: dict[str, Any] = field(default_factory=dict)
     version: str = ""
     confidence: dict[str, Any] = field(default_factory=dict)
-    kept: Sequence[Keepsake] = ()
+    kept: Sequence[Source] = ()
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,9 @@ from torch import Tensor, nn
 
 from automarkerlabel import checkpoint as store
 from automarkerlabel import tracklets as pieces
-from automarkerlabel.decide.confidence import Calibration, calibrated, decide_signed
-from automarkerlabel.decide.swaps import Solved, named, repaired
+from automarkerlabel.decide.confidence import Calibration, calibrated
+from automarkerlabel.decide.labelled import labelled
+from automarkerlabel.decide.swaps import Decide, Solved
 from automarkerlabel.errors import InputError, ModelError
 from automarkerlabel.features import (
     Windows,
@@ -126,21 +126,13 @@ class Labeller:
 
         Raises `TrialError` for a trial without visible points.
         """
-        trial.require_points()
 
-        decided = partial(decide_signed, temperature=self.checkpoint.temperature, keep_labels=keep_labels)
-        settled = partial(decided, continuity=True)
-
-        def solve(trial: Trial, tracklets: list[Tracklet]) -> Solved[None]:
+        def solve(trial: Trial, tracklets: list[Tracklet], decide: Decide) -> Solved[None]:
             scores = self.scores(trial, heading_deg, tracklets)[1]
-            return Solved(scores, decided(trial, tracklets, scores), None)
+            return Solved(scores, decide(trial, tracklets, scores), None)
 
-        if swaps:
-            held = named(trial) if keep_labels else ()
-            labelling, _ = repaired(trial, solve, decided, settled, held, self.split)
-        else:
-            tracklets = self.split(trial)
-            labelling = settled(trial, tracklets, self.scores(trial, heading_deg, tracklets)[1])
+        temperature = self.checkpoint.temperature
+        labelling, _ = labelled(trial, solve, temperature, keep_labels, swaps, split=self.split)
         return calibrated(labelling, self.calibration)
 
     def split(self, trial: Trial) -> list[Tracklet]:

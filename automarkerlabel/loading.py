@@ -7,9 +7,10 @@ import numpy as np
 
 from automarkerlabel import checkpoint as store
 from automarkerlabel import io
+from automarkerlabel.collect import Source
 from automarkerlabel.errors import InputError, ModelError
 from automarkerlabel.io.opensim import is_opensim, read_marker_set
-from automarkerlabel.keepsakes import Keepsake, unpack
+from automarkerlabel.keepsakes import unpack
 from automarkerlabel.labeller import PRETRAINED, Labeller, find_model
 from automarkerlabel.markerset import MarkerSet, from_trials
 from automarkerlabel.matching import store as match_store
@@ -60,7 +61,7 @@ def own_reference(path: Path) -> Reference | None:
         ) from error
 
 
-def keepsakes(path: Path) -> list[Keepsake]:
+def keepsakes(path: Path) -> list[Source]:
     """The excerpts of earlier trials that a model's or a matcher's file holds. Raises `ModelError`."""
     if not match_store.is_matcher(path):
         return list(store.load(path).kept) if store.is_checkpoint(path) else []

@@ -14,23 +14,29 @@ _SHARE = 0.5  # of the free memory that the estimate may fill: gradients, the al
 def bytes_per_window(model: nn.Module, n_samples: int, n_features: int) -> int:
     """Bytes that the backward pass of one window keeps, counted on a batch of four on the model's device."""
     device = next(model.parameters()).device
+    x = torch.zeros(4, n_samples, n_features, device=device)
+    mask = torch.ones(4, n_samples, dtype=torch.bool, device=device)
+    training = model.training
+    model.eval()  # batch statistics stay as they are; dropout masks are small beside the rest
+    kept = bytes_kept(lambda: model(x, mask), model)
+    model.train(training)
+    return max(1, (kept + x.numel() * x.element_size()) // 4)
+
+
+def bytes_kept(forward: Callable[[], object], model: nn.Module) -> int:
+    """Bytes beside the weights that a forward pass keeps for the backward pass."""
     weights = {p.data_ptr() for p in model.parameters()}
     kept: dict[int, int] = {}
 
     def count(tensor: Tensor) -> Tensor:
         if tensor.data_ptr() not in weights:
-            kept[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
+            kept[tensor.data_ptr()] = max(tensor.untyped_storage().nbytes(), kept.get(tensor.data_ptr(), 0))
         return tensor
 
-    x = torch.zeros(4, n_samples, n_features, device=device)
-    mask = torch.ones(4, n_samples, dtype=torch.bool, device=device)
-    training = model.training
-    model.eval()  # batch statistics stay as they are; dropout masks are small beside the rest
     with torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
-        scores, _ = model(x, mask)
-    del scores
-    model.train(training)
-    return max(1, (sum(kept.values()) + x.numel() * x.element_size()) // 4)
+        answer = forward()  # what is kept lives as long as this, and with it has an address of its own
+    del answer
+    return sum(kept.values())
 
 
 def free_bytes(device: torch.device) -> int | None:

@@ -12,7 +12,6 @@ from automarkerlabel.errors import InputError, MarkerSetError, OutputError
 from automarkerlabel.evaluate import calibrate as fit_calibration
 from automarkerlabel.io.files import check_output
 from automarkerlabel.io.opensim import read_marker_set
-from automarkerlabel.keepsakes import excerpts
 from automarkerlabel.labeller import Labeller, find_model
 from automarkerlabel.loading import read_any_marker_set
 from automarkerlabel.markerset import MarkerSet, from_trials
@@ -184,8 +183,9 @@ def prepare(
     trainer.held_out = [s.path.name if val_by == "trial" else f"{s.subject}/{s.path.name}" for s in held_out]
     trainer.ignored = [x for x in from_trials(seen).labels if x not in set(marker_set.labels)]
     span_s = windows.n_samples / windows.rate_hz
-    known = [(s.trial, s.path.name, s.subject) for s in train]
-    trainer.kept = excerpts(known, max(keepsakes.RATE_HZ, windows.rate_hz), max(keepsakes.SECONDS, 2 * span_s))
+    trainer.kept = keepsakes.excerpts(
+        train, max(keepsakes.RATE_HZ, windows.rate_hz), max(keepsakes.SECONDS, 2 * span_s)
+    )
     if plan.resume:
         trainer.resume()
     else:

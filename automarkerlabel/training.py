@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from automarkerlabel import checkpoint as store
+from automarkerlabel.collect import Source
 from automarkerlabel.dataset import Batch, SceneSampler
 from automarkerlabel.errors import InputError, ModelError
 from automarkerlabel.features import SPEED, encode, feature_scale, n_inputs
 from automarkerlabel.forecast import squared_error
 from automarkerlabel.io.files import atomic
-from automarkerlabel.keepsakes import Keepsake
 from automarkerlabel.memory import BackOff, bytes_per_window, free_bytes, windows_that_fit
 from automarkerlabel.models import build, config_dict
 from automarkerlabel.parallel import ALONE, Group
@@ -82,7 +82,7 @@ class Trainer:
         self.held_out: list[str] = []
         self.ignored: list[str] = []
         self.fresh: list[str] = []
-        self.kept: Sequence[Keepsake] = ()  # what the model's file shall keep of the trials
+        self.kept: Sequence[Source] = ()  # what the model's file shall keep of the trials
 
     @property
     def epoch_windows(self) -> int:

@@ -39,12 +39,12 @@ def test_a_model_of_trajectories_learns_and_keeps_excerpts(tmp_path, short, caps
     old, new = store.load(PRETRAINED / "sample.ckpt"), store.load(first)
     assert new.marker_set.labels == old.marker_set.labels and new.temperature == old.temperature
     assert any(not np.array_equal(new.tensors[k], old.tensors[k]) for k in old.tensors)
-    assert [k.source for k in new.kept] == ["turn.c3d"]
+    assert [k.path.name for k in new.kept] == ["turn.c3d"]
     assert run(["adapt", str(first), str(trial_file(tmp_path, "sit")), "-o", str(second)]) == 0
     said = capsys.readouterr()
     assert "kept of earlier ones" in said.out and "written" in said.out
     kept = store.load(second)
-    assert [k.source for k in kept.kept] == ["turn.c3d", "sit.c3d"]
+    assert [k.path.name for k in kept.kept] == ["turn.c3d", "sit.c3d"]
     assert kept.training["adapted"] == [["turn.c3d"], ["sit.c3d"]]
     assert not list(tmp_path.glob("*.run"))  # nothing but the model
 

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from automarkerlabel.memory import bytes_kept
+
 # Rows, inputs and outputs of products: a large one, and what the networks of `racers` are made of.
 PRODUCTS = {
     "large": (2048, 2048, 2048),
@@ -90,22 +92,12 @@ def seconds(function: Callable[[], object], tries: int) -> float:
 
 def work_of(forward: Callable[[], Tensor], model: nn.Module, n_windows: int, optimizer: str) -> Work:
     """Count the work of a training step on `n_windows` windows; `forward` gives a loss. No weight changes."""
-    kept: dict[int, int] = {}
-    weights = {p.data_ptr() for p in model.parameters()}
-
-    def keep(tensor: Tensor) -> Tensor:
-        if tensor.data_ptr() not in weights:
-            kept[tensor.data_ptr()] = max(tensor.untyped_storage().nbytes(), kept.get(tensor.data_ptr(), 0))
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
-        loss = forward()
+    kept = bytes_kept(forward, model)
     with FlopCounterMode(display=False, custom_mapping=dict(_lstm_operations())) as counter:
         forward().backward()  # type: ignore[no-untyped-call]
-    del loss
     model.zero_grad(set_to_none=True)
     n_weights = sum(p.numel() for p in model.parameters())
-    moved = 2.0 * sum(kept.values()) + _MOVES[optimizer] * _FLOAT_BYTES * n_weights
+    moved = 2.0 * kept + _MOVES[optimizer] * _FLOAT_BYTES * n_weights
     return Work(counter.get_total_flops() / n_windows, moved / n_windows)
 
 

@@ -108,7 +108,7 @@ class Paths:
         """`(n_frames, n_columns)` mm: how far each point is off where the column was foretold to be."""
         return np.asarray(np.linalg.norm(self.step - _mean(self.last_step, self.next_step), axis=2))
 
-    def crossed(self, frame: IntArray | int, a: IntArray, b: IntArray) -> Array:
+    def crossed(self, frame: IntArray | int, a: IntArray | int, b: IntArray | int) -> Array:
         """mm: how far off, if column `a` went on from `frame` as column `b`; of arrays that fit each other."""
         steps = _mean(self.last_step[frame, a], self.next_step[frame, b])
         return np.asarray(

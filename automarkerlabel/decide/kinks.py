@@ -32,10 +32,7 @@ class Kinks:
         """`(n_frames,)` nats against the marker in `before` going on in `now`; NaN where that is not seen."""
         paths = self.paths
         off = np.full(len(paths.points), np.nan)
-        last, following = paths.last_step[1:, before], paths.next_step[1:, now]
-        both = (last + following) / 2
-        steps = np.where(np.isnan(both), np.where(np.isnan(last), np.nan_to_num(following), last), both)
-        off[1:] = np.linalg.norm(paths.points[1:, now] - paths.points[:-1, before] - steps, axis=1)
+        off[1:] = paths.crossed(np.arange(1, len(off)), before, now)
         nats = surprises(off, np.maximum(self.scale[:, now], self.scale[:, before]))
         return np.asarray(np.fmin(nats, _MOST_SURPRISE) + 0 * off)  # NaN stays
 

@@ -4,12 +4,10 @@ Moments of the trial are turned so that the body faces +x, as the reference is; 
 evidence of all moments is decided at once. Then the subject himself, as labelled so far, serves as further references.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,47 +18,26 @@ from automarkerlabel import tracklets as pieces
 from automarkerlabel.decide.assign import assign
 from automarkerlabel.decide.assign import evidence as evidence_of
 from automarkerlabel.decide.confidence import Calibration, calibrated, decide_signed
-from automarkerlabel.decide.swaps import Solved, named, repaired
+from automarkerlabel.decide.labelled import labelled
+from automarkerlabel.decide.swaps import Decide, Solved
 from automarkerlabel.matching.evidence import as_scores, combined, fit, labels_in, with_distances
-from automarkerlabel.matching.heading import (
-    anchors,
-    follow,
-    heading_path,
-    more_anchors,
-    offsets_along,
-    refined,
-    turned,
-    yaw_between,
-)
+from automarkerlabel.matching.heading import anchors, refined, yaw_between
+from automarkerlabel.matching.heading_search import Followed, Search, rough_likelihood, search_headings
+from automarkerlabel.matching.network import AT_ONCE, Network, Scorer
 from automarkerlabel.matching.precision import has_bfloat16
 from automarkerlabel.matching.reference import Reference
 from automarkerlabel.matching.store import load_matcher
 from automarkerlabel.matching.windows import MatchWindows, cut_match_windows
-from automarkerlabel.models.matcher import MatchOutput
 from automarkerlabel.models.matcher_scores import Assignment
 from automarkerlabel.scores import Labelling, LabelScores
 from automarkerlabel.tracklets import Tracklet
 from automarkerlabel.trial import FloatArray, IntArray, Trial
 
 Array = npt.NDArray[np.float64]
-T = TypeVar("T")
 
-N_HEADINGS = 12  # tried at each anchor
-N_REFERENCE_ANCHORS = 3  # at which the heading of a reference is searched
-_ROUGH_MOMENTS, _ROUGH_HEADINGS = 2, 4  # of a first look at many references
-_LABEL_HEADINGS = 6  # about the one that labels tell
-_AT_ONCE = 16  # windows
 _MOST_WORKERS = 8
-_MORE_POINTS = 1800  # of further moments at which the heading is looked for
+_LABEL_HEADINGS = 6  # about the one that labels tell
 _UNCALIBRATED = {"temperature": 1.0, "no_label_offset": 0.0}
-
-
-class Scorer(Protocol):
-    """What matches: the network, or anything that answers like it."""
-
-    def __call__(
-        self, query: Tensor, dt_s: Tensor, reference: Tensor, n_recycles: int | None = None
-    ) -> MatchOutput: ...
 
 
 @dataclass(frozen=True)
@@ -129,9 +106,8 @@ class MatcherLabeller:
         self, scorer: Scorer, temperature: float = 1.0, no_label_offset: float = 0.0, device: str = "cpu",
         n_workers: int = 1, half: bool = False, calibration: Calibration | None = None,
     ) -> None:  # fmt: skip
-        self.scorer, self.temperature, self.no_label_offset = scorer, temperature, no_label_offset
-        self.device, self.n_workers, self.half = torch.device(device), n_workers, half
-        self.calibration = calibration
+        self.network = Network(scorer, torch.device(device), n_workers, half)
+        self.temperature, self.no_label_offset, self.calibration = temperature, no_label_offset, calibration
 
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> "MatcherLabeller":
@@ -158,22 +134,13 @@ class MatcherLabeller:
 
         Raises `TrialError` for a trial without visible points.
         """
-        options = options or MatchOptions()
-        trial.require_points()
+        asked = options or MatchOptions()
 
-        decided = partial(decide_signed, temperature=self.temperature, keep_labels=keep_labels)
-        settled = partial(decided, continuity=options.continuity)
+        def solve(trial: Trial, tracklets: list[Tracklet], decide: Decide) -> Solved[_Way]:
+            return self._solved(trial, tracklets, reference, asked, decide)
 
-        def solve(trial: Trial, tracklets: list[Tracklet]) -> Solved[_Way]:
-            return self._solved(trial, tracklets, reference, options, decided)
-
-        if options.swaps:
-            labelling, way = repaired(trial, solve, decided, settled, named(trial) if keep_labels else ())
-        else:
-            tracklets = pieces.split(trial)
-            solved = solve(trial, tracklets)
-            labelling, way = settled(trial, tracklets, solved.scores), solved.about
-        if options.calibrate:
+        labelling, way = labelled(trial, solve, self.temperature, keep_labels, asked.swaps, asked.continuity)
+        if asked.calibrate:
             labelling = calibrated(labelling, self.calibration)
         return labelling, _facts(labelling, way)
 
@@ -197,7 +164,7 @@ class MatcherLabeller:
         windows = cut_match_windows(trial, tracklets, options.rate_hz)
         sets = pieces.meeting_sets(trial, tracklets)
         decided = partial(decide, trial, tracklets, sets=sets)
-        search = self._search(windows, _Followed.of(windows), first, options)
+        search = search_headings(self.network, windows, Followed.of(windows), first, options.first_recycles)
         log_probs, spread_mm = self._log_probs(windows, search.heading, [search.reference, *others], options)
 
         def scores(log_probs: Array) -> LabelScores:
@@ -237,11 +204,11 @@ class MatcherLabeller:
         """
         trial.require_points()
         windows = cut_match_windows(trial, pieces.split(trial))
-        path = _Followed.of(windows)
+        path = Followed.of(windows)
         return [
-            self._rough_likelihood(windows, r)
+            rough_likelihood(self.network, windows, r)
             if roughly and r.heading_rad is not None
-            else self._search(windows, path, r, MatchOptions()).likelihood
+            else search_headings(self.network, windows, path, r).likelihood
             for r in references
         ]
 
@@ -265,85 +232,11 @@ class MatcherLabeller:
         which = np.repeat(chosen, _LABEL_HEADINGS)
         tried = np.tile(2 * np.pi * np.arange(_LABEL_HEADINGS) / _LABEL_HEADINGS, len(chosen))
         poses = torch.from_numpy(pose)
-        answer, query, _ = self._run(windows, which, heading[which] + tried, poses.expand(len(which), -1, -1), 0)
+        answer, query, _ = self.network.answer(
+            windows, which, heading[which] + tried, poses.expand(len(which), -1, -1), 0
+        )
         total = fit(answer, query, poses, labels=False).reshape(len(chosen), _LABEL_HEADINGS)
         return float(total.max(1).sum() / windows.n_points[chosen].sum())
-
-    def _rough_likelihood(self, windows: MatchWindows, reference: Reference) -> float:
-        parts = np.array_split(np.arange(len(windows)), min(_ROUGH_MOMENTS, len(windows)))
-        moments = np.array([part[windows.n_points[part].argmax()] for part in parts])
-        # The headings of one moment are between those of another: neither body need turn for both to be tried.
-        turned_by = 2 * np.pi / _ROUGH_HEADINGS / len(moments) * np.arange(len(moments))
-        followed = np.zeros(len(windows))
-        followed[moments] = turned_by
-        found = self._likelihoods(windows, moments, followed, reference, MatchOptions(), _ROUGH_HEADINGS).max(1)
-        n_points = windows.n_points[moments] + np.isfinite(reference.positions[:, 0]).sum()
-        return float((found / n_points).mean())
-
-    def _search(
-        self, windows: MatchWindows, path: "_Followed", reference: Reference, options: MatchOptions
-    ) -> "_Search":
-        """The heading of every window, and of the reference where it is not known."""
-        anchor, stretch = path.anchor, path.stretch
-        if reference.heading_rad is None:
-            few = anchor[np.unique(np.linspace(0, len(anchor) - 1, N_REFERENCE_ANCHORS).astype(np.int64))]
-            tried = [replace(reference, heading_rad=h) for h in 2 * np.pi * np.arange(N_HEADINGS) / N_HEADINGS]
-            found = [
-                offsets_along(
-                    self._likelihoods(windows, few, path.heading, r, options), stretch[few], path.time_s[few]
-                )[1]
-                for r in tried
-            ]
-            reference = tried[int(np.argmax(found))]
-        likelihood = self._likelihoods(windows, anchor, path.heading, reference, options)
-        offsets, total = offsets_along(likelihood, stretch[anchor], path.time_s[anchor])
-        more = more_anchors(anchor, stretch, likelihood, offsets, _MORE_POINTS // int(windows.n_points.max()))
-        if len(more):
-            anchor = np.concatenate([anchor, more])
-            likelihood = np.concatenate(
-                [likelihood, self._likelihoods(windows, more, path.heading, reference, options)]
-            )
-            order = np.argsort(anchor)
-            anchor, likelihood = anchor[order], likelihood[order]
-            offsets, total = offsets_along(likelihood, stretch[anchor], path.time_s[anchor])
-        n_points = windows.n_points[anchor].sum() + len(anchor) * np.isfinite(reference.positions[:, 0]).sum()
-        heading = heading_path(path.heading, stretch, path.time_s, anchor, offsets)
-        return _Search(heading, stretch, reference, total / max(1, int(n_points)))
-
-    def _likelihoods(
-        self, windows: MatchWindows, anchor: IntArray, followed: Array, reference: Reference, options: MatchOptions,
-        n_headings: int = N_HEADINGS,
-    ) -> Array:  # fmt: skip
-        """`(n_anchors, n_headings)`: summed log-likelihood of the points at each anchor for each tried offset."""
-        which = np.repeat(anchor, n_headings)
-        heading = followed[which] + np.tile(2 * np.pi * np.arange(n_headings) / n_headings, len(anchor))
-        pose = torch.from_numpy(reference.facing_x())
-
-        def run(some: IntArray) -> Array:
-            poses = pose.expand(len(some), -1, -1)
-            answer, query, _ = self._run(windows, which[some], heading[some], poses, options.first_recycles)
-            return fit(answer, query, pose)
-
-        batches = [np.arange(start, min(start + _AT_ONCE, len(which))) for start in range(0, len(which), _AT_ONCE)]
-        return np.concatenate(list(self._map(run, batches))).reshape(len(anchor), n_headings)
-
-    def _queries(self, windows: MatchWindows, which: IntArray, heading: Array) -> Tensor:
-        """Windows `(n, 5, n_slots, 3)` as the network wants them: facing +x, no more slots than there are points."""
-        n = int(windows.n_points[which].max())
-        points = windows.positions[which, :, :n]  # (n, 5, n_slots, 3)
-        return torch.from_numpy(turned(points, -heading[:, None] * np.ones((1, points.shape[1]))))
-
-    @torch.inference_mode()
-    def _run(
-        self, windows: MatchWindows, which: IntArray, heading: Array, poses: Tensor, n_recycles: int | None
-    ) -> tuple[Assignment, Tensor, Tensor | None]:
-        """The answer for some windows, what was asked, and how much distances in the reference change."""
-        query = self._queries(windows, which, heading)
-        dt_s = torch.full((len(which),), windows.step_s)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            output = self.scorer(query.to(self.device), dt_s.to(self.device), poses.to(self.device), n_recycles)
-        answer = Assignment(output.final.rows.float().cpu(), output.final.columns.float().cpu())
-        return answer, query, None if output.spread_mm is None else output.spread_mm.float().cpu()
 
     def _log_probs(
         self, windows: MatchWindows, heading: Array, references: Sequence[Reference], options: MatchOptions
@@ -355,66 +248,30 @@ class MatcherLabeller:
         spreads = []
         poses = torch.from_numpy(np.stack([r.facing_x() for r in references]))
         order = np.argsort(windows.n_points, kind="stable")  # of like size together: little padding
-        batches = [order[start : start + _AT_ONCE] for start in range(0, len(order), _AT_ONCE)]
+        batches = [order[start : start + AT_ONCE] for start in range(0, len(order), AT_ONCE)]
 
         def run(which: IntArray) -> tuple[Assignment, Tensor, Tensor | None]:
-            return self._run(windows, which, heading[which], poses[which % len(poses)], options.recycles)
+            return self.network.answer(windows, which, heading[which], poses[which % len(poses)], options.recycles)
 
-        for which, (answer, _, spread_mm) in zip(batches, self._map(run, batches), strict=True):
+        for which, (answer, _, spread_mm) in zip(batches, self.network.on_batches(run, batches), strict=True):
             part = combined(answer, poses[which % len(poses)].isnan().any(-1)).numpy()
             found[which, : part.shape[1]] = part
             if spread_mm is not None:
                 spreads.append(spread_mm.mean(0).numpy())
         return found, np.mean(spreads, axis=0) if spreads else None
 
-    def _map(self, work: Callable[[IntArray], T], batches: Sequence[IntArray]) -> Iterator[T]:
-        """The work on each batch, in order, on as many threads as there are workers."""
-        if self.n_workers == 1:
-            yield from map(work, batches)
-            return
-        with ThreadPoolExecutor(self.n_workers) as pool:
-            yield from pool.map(work, batches)
-
-
-@dataclass(frozen=True, eq=False)
-class _Followed:
-    """What the trial alone tells of the heading: of each window its time, the heading followed from the first of its
-    stretch, and the stretch; and the windows at which the rest is searched."""
-
-    time_s: Array
-    heading: Array
-    stretch: IntArray
-    anchor: IntArray
-
-    @classmethod
-    def of(cls, windows: MatchWindows) -> "_Followed":
-        time_s = windows.frame / windows.rate_hz
-        heading, stretch = follow(windows.moments())
-        return cls(time_s, heading, stretch, anchors(time_s, windows.n_points, stretch))
-
-
-@dataclass(frozen=True, eq=False)
-class _Search:
-    """The heading of each window `(n_windows,)` and its stretch, the reference with its own heading, and the likelihood
-    a point."""
-
-    heading: Array
-    stretch: IntArray
-    reference: Reference
-    likelihood: float
-
 
 @dataclass(frozen=True)
 class _Way:
     """How scores came about: the search for headings, windows looked at, and how often."""
 
-    search: _Search
+    search: Search
     n_windows: int
     n_passes: int
 
 
 def self_references(
-    windows: MatchWindows, labelling: Labelling, search: "_Search", options: MatchOptions
+    windows: MatchWindows, labelling: Labelling, search: Search, options: MatchOptions
 ) -> list[Reference]:
     """Poses of the subject himself, spread over the trial: of each part the moment with most sure labels."""
     n_labels = len(search.reference.labels)
@@ -444,7 +301,7 @@ def hardly_worn(trial: Trial, labelling: Labelling, least: float) -> npt.NDArray
     return given & (seen < least * np.median(seen[given])) if given.any() else given
 
 
-def _refined(windows: MatchWindows, labelling: Labelling, search: "_Search") -> Array:
+def _refined(windows: MatchWindows, labelling: Labelling, search: Search) -> Array:
     """The heading of each window as its labelled points have it."""
     pose = search.reference.facing_x()
     label = labels_in(windows, labelling.assigned)

@@ -12,7 +12,7 @@ from automarkerlabel import loading
 from automarkerlabel.collect import Source
 from automarkerlabel.errors import InputError, ModelError
 from automarkerlabel.io.files import check_output
-from automarkerlabel.keepsakes import PREFIX, Keepsake, excerpts, pack
+from automarkerlabel.keepsakes import PREFIX, excerpts, pack
 from automarkerlabel.marker_sets.catalogue import built_in_places
 from automarkerlabel.matching import store as match_store
 from automarkerlabel.matching.precision import has_bfloat16
@@ -81,7 +81,7 @@ def check(plan: MatchPlan) -> None:
 
 def prepare(
     plan: MatchPlan, sources: Sequence[Source] = (), on_progress: Callable[[str], None] | None = None,
-    kept: Sequence[Keepsake] | None = None,
+    kept: Sequence[Source] | None = None,
 ) -> tuple[MatchTrainer, list[str]]:  # fmt: skip
     """A trainer ready to run, and lines that tell about it.
 
@@ -106,8 +106,7 @@ def prepare(
         tuned = TrialSampler(sources, settings, plan.seed)
         batches = alternating(tuned.batch, simulated.batch)
         base = None if base == FRESH else base or loading.MATCHER
-        kept = excerpts([(s.trial, s.path.name, s.subject) for s in sources]) if kept is None else kept
-        tensors, facts = pack(kept)
+        tensors, facts = pack(excerpts(sources) if kept is None else kept)
         note |= {"trials": len(sources), "reference": loading.stored_reference(tuned.reference), "kept": facts}
         lines.append(
             f"fine-tuning on {len(sources) - len(tuned.left_out)} trials of {len(tuned.marker_set)} labels, half of the"

@@ -10,12 +10,12 @@ seconds a case.
 """
 
 import argparse
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from cases import call
 from swaps import load_case
 
 from automarkerlabel.evaluate import score_case
@@ -30,7 +30,7 @@ def train(trials: list[Path], recipe: str, out: Path, options: list[str]) -> Non
     listed.write_text("\n".join(str(p.resolve()) for p in trials))
     command = [sys.executable, "-m", "automarkerlabel", "train", listed, "-o", out, "--model-type", kind]
     command += [*(["--steps", steps] if steps else []), *options]
-    subprocess.run([str(x) for x in command], check=True, capture_output=True)
+    call(*command)
 
 
 def main() -> None:

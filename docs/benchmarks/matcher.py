@@ -10,35 +10,19 @@ table in Markdown: accuracy, precision, F1, ghosts left unlabelled, lost and twi
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+from cases import call, make_case, trials_at
+
 from automarkerlabel import io
 from automarkerlabel.decide.assign import keep_confident
-from automarkerlabel.markerset import labelled_columns
 from automarkerlabel.matching.labeller import MatcherLabeller, MatchOptions
 from automarkerlabel.matching.reference import reference_from_trial
 from automarkerlabel.scores import output_columns
 
 SHARES = ("accuracy", "precision", "f1", "ghosts")
-
-
-def call(*command: object) -> str:
-    return subprocess.run([str(x) for x in command], check=True, capture_output=True, text=True).stdout
-
-
-def make_case(marker_case: Path, trial: Path, case: Path) -> None:
-    """What a capture system exports: measured markers alone, fragments in any order, ghosts, no names."""
-    if (case / "truth.npz").exists():
-        return
-    keep = ",".join(label for label, _ in labelled_columns(io.read(trial)))
-    up = "y" if trial.suffix == ".trc" else "z"
-    case.parent.mkdir(parents=True, exist_ok=True)
-    call(
-        sys.executable, marker_case, "make", trial, case, "--swaps", 0, "--rotate", "--up", up, "--keep", keep,
-    )  # fmt: skip
 
 
 def run_case(labeller: MatcherLabeller, reference: Path, case: Path, args: argparse.Namespace) -> dict[str, float]:
@@ -76,12 +60,11 @@ def main() -> None:
         f"| reference | case | {' | '.join(SHARES)} | lost | twice | seconds |\n|---|---|{'---|' * (len(SHARES) + 3)}"
     )
     for group, reference, *places in args.case:
-        folders = [sorted(p for p in Path(x).iterdir()) if Path(x).is_dir() else [Path(x)] for x in places]
-        trials = [p for folder in folders for p in folder if p.suffix in (".trc", ".c3d") and p != Path(reference)]
+        trials = trials_at(places, Path(reference))
         rows = []
         for trial in trials:
             case = args.work / group / trial.stem
-            make_case(args.marker_case, trial, case)
+            make_case(args.marker_case, trial, case, "--swaps", 0)
             rows.append(run_case(labeller, Path(reference), case, args))
             print_row(group, trial.stem, rows[-1:])
         if len(rows) > 1:

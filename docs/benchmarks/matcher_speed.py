@@ -18,15 +18,13 @@ import numpy as np
 import torch
 
 from automarkerlabel import tracklets as pieces
+from automarkerlabel.bench import made
 from automarkerlabel.loading import find_matcher
 from automarkerlabel.matching.labeller import MatcherLabeller
 from automarkerlabel.matching.reference import reference_from_trial
-from automarkerlabel.simulate.corrupt import Corruption, make_case
-from automarkerlabel.simulate.trials import make_trial
-from automarkerlabel.simulation import worn_set
 from automarkerlabel.trial import Trial
 
-N_COLUMNS, RATE_HZ, SET = 76, 240.0, "clouthier2021"
+N_COLUMNS = 76
 
 
 def packed(trial: Trial) -> Trial:
@@ -43,12 +41,11 @@ def packed(trial: Trial) -> Trial:
 
 def broken(motion: str, seconds: float) -> Trial:
     """A trial without names."""
-    made = make_trial(motion, worn_set(SET).moving(), 1, seconds, RATE_HZ, 2)
-    return packed(make_case(made, Corruption(swaps=0)).trial)
+    return packed(made.unlabelled(made.labelled(seconds, motion, 2)))
 
 
 def standing() -> Trial:
-    return make_trial("stand", worn_set(SET).moving(), 1, 2.0, RATE_HZ, 0)
+    return made.labelled(2.0, "stand")
 
 
 def main() -> None:

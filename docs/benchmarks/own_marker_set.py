@@ -9,16 +9,13 @@ Prints a table in Markdown: training time, and accuracy, F1, ghosts left unlabel
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+from cases import call
+
 TEST = "DJ3,DJAsym3,STSAsym1,squatsAsym1,walking4,walkingTI3,walkingTO3,walkingTS3"
-
-
-def call(*command: object) -> str:
-    return subprocess.run([str(x) for x in command], check=True, capture_output=True, text=True).stdout
 
 
 def main() -> None:

@@ -9,17 +9,15 @@ false cut is one where the truth of its column does not change.
 """
 
 import argparse
-import subprocess
-import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from cases import make_case, trials_at
 
 from automarkerlabel import io
 from automarkerlabel.decide.assign import keep_confident
-from automarkerlabel.markerset import labelled_columns
 from automarkerlabel.matching.labeller import MatcherLabeller, MatchOptions
 from automarkerlabel.matching.reference import Reference, reference_from_trial
 from automarkerlabel.metrics import compare, given_labels
@@ -28,13 +26,7 @@ from automarkerlabel.trial import Trial
 
 
 def load_case(marker_case: Path, trial: Path, case: Path, seed: int, swaps: int) -> Case:
-    if not (case / "truth.npz").exists():
-        keep = ",".join(label for label, _ in labelled_columns(io.read(trial)))
-        up = "y" if trial.suffix == ".trc" else "z"
-        case.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, marker_case, "make", trial, case, "--rotate", "--up", up, "--keep", keep]
-        command += ["--seed", seed, "--swaps", swaps]
-        subprocess.run([str(x) for x in command], check=True, capture_output=True)
+    make_case(marker_case, trial, case, "--seed", seed, "--swaps", swaps)
     with np.load(case / "truth.npz") as known:
         return Case(
             io.read(case / "unlabelled.c3d"), known["truth"].astype(np.int64), tuple(known["names"].tolist()),
@@ -68,11 +60,6 @@ def print_row(name: str, what: str, rows: list[np.ndarray]) -> None:
         f" {total[6]:.0f} | {mean[7]:.2f} |",
         flush=True,
     )
-
-
-def trials_at(places: list[str], reference: Path) -> list[Path]:
-    folders = [sorted(Path(x).iterdir()) if Path(x).is_dir() else [Path(x)] for x in places]
-    return [p for folder in folders for p in folder if p.suffix in (".trc", ".c3d") and p != reference]
 
 
 def pose_of(path: Path) -> Reference:
