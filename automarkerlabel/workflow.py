@@ -18,7 +18,7 @@ from automarkerlabel.io.files import atomic, check_input, check_output, same_fil
 from automarkerlabel.matching.labeller import MatchFacts
 from automarkerlabel.matching.templates import Candidate
 from automarkerlabel.methods import Answer, Method
-from automarkerlabel.review import Doubt, review, write_review
+from automarkerlabel.review_list import Doubt, review, write_review
 from automarkerlabel.scores import output_columns
 from automarkerlabel.trial import Trial
 

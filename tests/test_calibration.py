@@ -25,7 +25,7 @@ from automarkerlabel.decide.confidence import (
     signed,
 )
 from automarkerlabel.errors import InputError, ModelError, OutputError
-from automarkerlabel.review import review, write_review
+from automarkerlabel.review_list import review, write_review
 from automarkerlabel.scores import Labelling, LabelScores
 from automarkerlabel.simulate.corrupt import Case
 from automarkerlabel.tracklets import Tracklet
