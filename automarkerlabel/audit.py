@@ -6,6 +6,7 @@ trial as a whole against a labelled pose. What a labelling method says of the tr
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,11 @@ from automarkerlabel.decide.departures import departures
 from automarkerlabel.decide.handedness import mirrored
 from automarkerlabel.decide.mistakes import Mistake, exchanges, mirrored_pairs, rearranged
 from automarkerlabel.errors import TrialError
-from automarkerlabel.markerset import find_pairs, labelled_columns
+from automarkerlabel.markerset import MarkerSet, find_pairs, labelled_columns
 from automarkerlabel.matching.reference import Reference
 from automarkerlabel.methods import Method
 from automarkerlabel.scores import Labelling
-from automarkerlabel.trial import FloatArray, IntArray, Trial, runs
+from automarkerlabel.trial import BoolArray, FloatArray, IntArray, Trial, runs
 
 KINDS = ("swap", "flip", "wrong name", "jump", "exchanged", "distance")
 _SURE = 0.99  # of a method's label that contradicts the given one
@@ -31,6 +32,7 @@ _BACKWARDS = 0.5  # how sure it is that it is a mistake
 _BY_METHOD = 0.9  # a method errs, too
 _LEAST_KNOWN = 0.5
 _WHOLE = 0.9
+_SAME_SET = 0.8  # of the labels, which a known marker set must have
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,27 @@ def _pairs(names: Sequence[str], pose: Reference | None) -> IntArray:
     return np.array([(index[a], index[b]) for a, b in known if a in index and b in index], np.int64).reshape(-1, 2)
 
 
+def _same_segment(names: Sequence[str], marker_set: MarkerSet) -> BoolArray:
+    """`(n_labels, n_labels)`: whether two labels share a segment, by the marker set or a known one with its labels."""
+    known = _segments(marker_set) if any(marker_set.segments) else _known_segments(tuple(marker_set.labels))
+    segment = np.array([known.get(x, "") for x in names])
+    return np.asarray((segment[:, None] == segment) & (segment != ""))
+
+
+def _segments(marker_set: MarkerSet) -> dict[str, str]:
+    return dict(zip(marker_set.labels, marker_set.segments, strict=True))
+
+
+@lru_cache
+def _known_segments(labels: tuple[str, ...]) -> dict[str, str]:
+    """The segments of the known marker set that has the most of these labels, if it has nearly all."""
+    from automarkerlabel.marker_sets import catalogue
+
+    shared = {d: len(set(labels) & set(d.labels)) for d in catalogue.every()}
+    closest = max(shared, key=lambda d: (shared[d], -len(d.labels)))
+    return _segments(closest.marker_set()) if shared[closest] >= _SAME_SET * len(labels) else {}
+
+
 def kind_of(mistake: Mistake, pairs: IntArray, whole: bool = False) -> str:
     """What is wrong, in one of the words of `KINDS`."""
     if mistake.leaps:
@@ -178,7 +201,7 @@ def _against(work: _Labelled, pose: Reference, pairs: IntArray) -> None:
         work.add("flip", everything, "the mirror image of the reference")
         own = Distances.of_motion(work.points)
     seen = work.points[moments_of(len(work.points), work.trial.rate_hz)]
-    told = compared(seen, own, places, pairs)
+    told = compared(seen, own, places, pairs, _same_segment(work.names, pose.marker_set))
     for mistake in _parted(told.source, told.nats, pairs, len(work.points)):
         _tell_whole(work, _seen(work, mistake), pairs)
         work.put_right(mistake)
@@ -251,10 +274,10 @@ def _by_direction(work: _Labelled, pairs: IntArray) -> None:
     """Whoever walks, walks forwards as a rule: if not, left and right may be exchanged."""
     step = max(1, round(work.trial.rate_hz / 2))
     places = work.points[::step].astype(np.float64)
-    across = np.nanmedian(places[:, pairs[:, 0]] - places[:, pairs[:, 1]], axis=1)[:, :2] if len(pairs) > 1 else None
-    if across is None or len(places) < 3:
+    if len(pairs) < 2 or len(places) < 3:
         return
-    moved = np.nanmedian(places[1:] - places[:-1], axis=1)[:, :2]
+    across = _median_seen(places[:, pairs[:, 0]] - places[:, pairs[:, 1]])
+    moved = _median_seen(places[1:] - places[:-1])
     walks = np.linalg.norm(moved, axis=1) * work.trial.rate_hz / step > _WALKS_MM_S
     to_left = np.stack([-moved[:, 1], moved[:, 0]], 1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -264,6 +287,12 @@ def _by_direction(work: _Labelled, pairs: IntArray) -> None:
     if known.sum() >= 2 and float(np.median(cosine[known])) < _TURNED:
         everything = Mistake(0, len(work.points), *mirrored_pairs(pairs), 1.0)
         work.add("flip", everything, "walks backwards as labelled", _BACKWARDS)
+
+
+def _median_seen(vectors: FloatArray | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """`(n, 2)`: the horizontal median of `(n, n_labels, 3)` vectors, NaN where none is known."""
+    median = np.ma.median(np.ma.masked_invalid(vectors[..., :2]), axis=1)  # type: ignore[no-untyped-call]
+    return np.asarray(np.ma.filled(median, np.nan), np.float64)
 
 
 def _by_method(work: _Labelled, labelling: Labelling) -> list[str]:

@@ -7,7 +7,23 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from automarkerlabel import __version__, console
-from automarkerlabel.commands import adapt, audit, bench, evaluation, files, label, marker_sets, simulate, train, tune
+from automarkerlabel.commands import (
+    adapt,
+    audit,
+    bench,
+    evaluation,
+    explain,
+    export,
+    files,
+    fill,
+    label,
+    marker_sets,
+    report,
+    review,
+    simulate,
+    train,
+    tune,
+)
 from automarkerlabel.errors import AutoMarkerLabelError
 
 app = typer.Typer(
@@ -19,13 +35,17 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("label")(label.label)
+app.command("fill")(fill.fill)
 app.command("train")(train.train)
 app.command("tune")(tune.tune)
 app.command("adapt")(adapt.adapt)
 app.command("simulate")(simulate.simulate)
 app.command("eval")(evaluation.evaluate)
 app.command("audit")(audit.audit)
-app.command("export")(files.export)
+app.command("report")(report.report)
+app.command("review")(review.review)
+app.command("explain")(explain.explain)
+app.command("export")(export.export)
 app.command("info")(files.info)
 app.add_typer(files.models, name="models")
 app.add_typer(marker_sets.app, name="marker-sets")

@@ -1,21 +1,29 @@
 """Labelled trials from folders, lists and patterns, and which of them are held out for validation."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
 from automarkerlabel import io
 from automarkerlabel.decide.doubtful import label_doubts
 from automarkerlabel.errors import InputError, TrialError
+from automarkerlabel.io.renaming import renamed
+from automarkerlabel.io.text_table import open_lines
 from automarkerlabel.markerset import labelled_columns
 from automarkerlabel.trial import Trial
 
 
 def _is_trial(path: Path) -> bool:
-    """A trial by its suffix; hidden files, which some systems leave beside each file, are none."""
-    return path.suffix.lower() in io.FORMATS and not path.name.startswith(".") and path.is_file()
+    """A trial by its suffix and how it begins; hidden files, which some systems leave beside each file, are none."""
+    return not path.name.startswith(".") and path.is_file() and io.is_trial(path)
+
+
+def _listed(folder: Path, text: str) -> Path:
+    """A path of a list, which may have been written on Windows."""
+    path = folder / text
+    return path if "\\" not in text or path.exists() else folder / PureWindowsPath(text).as_posix()
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +45,10 @@ def find_trials(places: Iterable[str | Path]) -> list[Path]:
         if place.is_dir():
             inside = [p for p in sorted(place.rglob("*")) if _is_trial(p)]
             if not inside:
-                raise InputError(f"{place}: expected trials ({', '.join(io.FORMATS)}) in this folder, found none")
+                raise InputError(f"{place}: expected trials ({', '.join(io.READABLE)}) in this folder, found none")
         elif place.suffix.lower() in (".txt", ".lst") and place.is_file():
-            lines = [x.strip() for x in place.read_text(encoding="utf-8", errors="replace").splitlines()]
-            inside = [place.parent / x for x in lines if x and not x.startswith("#")]
+            lines = [x.decode("utf-8", "replace").strip().strip('"') for x in open_lines(place)[0]]
+            inside = [_listed(place.parent, x) for x in lines if x and not x.startswith("#")]
             if not inside:
                 raise InputError(f"{place}: expected one trial's path a line, found none")
         else:
@@ -57,13 +65,17 @@ def read_labelled(
     up: str | None = None,
     exclude: str | None = None,
     progress: Callable[[int, int], None] | None = None,
+    rename: Mapping[str, str] | None = None,
 ) -> list[Source]:
-    """Read trials that have labels. Raises the error of the first that cannot be used, and names all others with it."""
+    """Read trials that have labels; `rename` gives new names by old ones.
+
+    Raises the error of the first that cannot be used, and names all others with it.
+    """
     sources: list[Source] = []
     failures: list[InputError] = []
     for n, path in enumerate(paths):
         try:
-            trial = io.read(path, units, up, exclude)
+            trial = renamed(io.read(path, units, up, exclude), rename or {})
             if not labelled_columns(trial):
                 raise TrialError(f"{path}: expected a labelled trial, found {trial.n_columns} columns without a name")
         except InputError as error:

@@ -7,7 +7,7 @@ from automarkerlabel import checkpoint as store
 from automarkerlabel import info, io
 from automarkerlabel.errors import FileFormatError
 from automarkerlabel.io.files import check_input
-from automarkerlabel.io.opensim import is_opensim, read_marker_set
+from automarkerlabel.io.marker_set_files import MARKER_SETS, is_marker_set, read_marker_set
 from automarkerlabel.labeller import facts as model_facts
 from automarkerlabel.loading import matcher_facts
 from automarkerlabel.markerset import MarkerSet
@@ -20,17 +20,17 @@ def file_facts(
     """Plain values, for a table or JSON. Raises `InputError` for a file of no known kind."""
     check_input(path)
     suffix = path.suffix.lower()
-    if suffix in io.FORMATS:
+    if suffix in io.READABLE:
         return {"file": str(path), "kind": "trial", **info.trial_facts(path, units, up, exclude)}
-    if is_opensim(path):
+    if is_marker_set(path):
         return {"file": str(path), "kind": "marker set", **marker_set_facts(read_marker_set(path))}
     if store.is_checkpoint(path):
         return {"file": str(path), "kind": "model", **model_facts(store.load(path))}
     if is_matcher(path):
         return {"file": str(path), "kind": "model", **matcher_facts(path)}
     raise FileFormatError(
-        f"{path}: expected a trial ({', '.join(io.FORMATS)}), a marker set (.xml, .osim) or a model, found none;"
-        " a checkpoint of the predecessor becomes a model by `aml models convert`"
+        f"{path}: expected a trial ({', '.join(io.READABLE)}), a marker set ({', '.join(MARKER_SETS)}) or"
+        " a model, found none; a checkpoint of the predecessor becomes a model by `aml models convert`"
     )
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from automarkerlabel import io
+from automarkerlabel.filling.gaps import estimated, gaps_of, tells_estimates
 from automarkerlabel.io import c3d_facts, c3d_layout
 from automarkerlabel.markerset import is_unlabelled
-from automarkerlabel.trial import Trial, runs
+from automarkerlabel.trial import Trial
 
 
 def trial_facts(
@@ -16,7 +17,8 @@ def trial_facts(
     """What is in a trial's file: rates, frames, columns, gaps, units, axes, oddities; of a C3D also the rest of it.
 
     All values are such that JSON can hold them. Gaps are hidden frames between visible ones; the hidden share counts
-    those before and after, too. `units`, `up` and `exclude` are those of `io.read`, as are the errors raised.
+    those before and after, too. How many points were filled rather than measured stands there if the file tells.
+    `units`, `up` and `exclude` are those of `io.read`, as are the errors raised.
     """
     path = Path(path)
     trial = io.read(path, units, up, exclude)
@@ -55,7 +57,7 @@ def _kind(trial: Trial, column: int) -> str:
 
 def _column(trial: Trial, column: int) -> dict[str, object]:
     seen = np.flatnonzero(trial.visible[:, column])
-    gaps = _inner_gaps(trial, column)
+    gaps = [gap.n_frames for gap in gaps_of(trial, [column])]
     return {
         "label": trial.labels[column],
         "subject": trial.subjects[column],
@@ -68,20 +70,15 @@ def _column(trial: Trial, column: int) -> dict[str, object]:
     }
 
 
-def _inner_gaps(trial: Trial, column: int) -> list[int]:
-    """Lengths of the gaps between visible frames."""
-    pieces = runs(trial.visible[:, column])
-    return [int(gap) for gap in pieces[1:, 0] - pieces[:-1, 1]]
-
-
 def _gaps(trial: Trial) -> dict[str, object]:
     """Over all measured columns."""
-    gaps = [gap for c in trial.marker_columns for gap in _inner_gaps(trial, c)]
+    gaps = [gap.n_frames for gap in gaps_of(trial, trial.marker_columns)]
     seen = trial.visible[:, trial.marker_columns]
     return {
         "n": len(gaps),
         "longest_frames": max(gaps, default=0),
         "hidden_share": 1 - float(seen.mean()) if seen.size else 0.0,
+        **({"points_not_measured": int(estimated(trial).sum())} if tells_estimates(trial) else {}),
     }
 
 

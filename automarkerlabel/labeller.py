@@ -155,24 +155,20 @@ class Labeller:
             tracklets = self.split(trial)
         if self.legacy is not None:
             return self.legacy.scores(trial, heading_deg, tracklets)
-        windows = cut_windows(trial.visible, tracklets, trial.rate_hz, self.windows)
-        parts = [
-            torch.log_softmax(self._forward(x, mask)[0], -1).cpu().numpy()
-            for x, mask, *_ in self._inputs(trial, windows)
-        ]
+        windows = self.cut(trial, tracklets)
+        parts = [self._log_probs(x, mask) for x, mask, *_ in self._inputs(trial, windows)]
         log_probs = np.concatenate(parts) if parts else np.zeros((0, len(self.marker_set) + 1), np.float32)
         return tracklets, LabelScores(
             self.marker_set.labels, log_probs, windows.tracklet, windows.spans(), len(tracklets)
         )
 
-    def attention(self, trial: Trial) -> Iterator[AttentionWeights]:
-        """Attention weights of every window, some hundred windows at a time.
+    def attention(self, trial: Trial, tracklets: list[Tracklet] | None = None) -> Iterator[AttentionWeights]:
+        """Attention weights of every window of the trial's tracklets, its own unless given, some hundred at a time.
 
         Raises `ModelError` for a model type without attention.
         """
         self.require_attention()
-        tracklets = pieces.split(trial)
-        windows = cut_windows(trial.visible, tracklets, trial.rate_hz, self.windows)
+        windows = self.cut(trial, pieces.split(trial) if tracklets is None else tracklets)
         sparse = self.mechanism == "sparse"
         for x, mask, where, neighbours in self._inputs(trial, windows):
             _, layers = self._forward(x, mask, with_weights=True)
@@ -183,22 +179,46 @@ class Labeller:
                 None if sparse else weights, weights if sparse else None,
             )  # fmt: skip
 
-    def _inputs(self, trial: Trial, windows: Windows) -> Iterator[tuple[Tensor, Tensor, slice, IntArray]]:
-        """Windows as tensors, some hundred at a time, which they are, and the columns of their neighbours. Computed
-        points are no neighbours."""
+    def cut(self, trial: Trial, tracklets: list[Tracklet]) -> Windows:
+        """The windows of tracklets of a trial, as the model sees them."""
+        return cut_windows(trial.visible, tracklets, trial.rate_hz, self.windows)
+
+    def leaving_out(self, trial: Trial, windows: Windows) -> tuple[FloatArray, IntArray]:
+        """What leaving out each neighbour in turn changes (occlusion: Zeiler and Fergus 2014).
+
+        Returns log-probabilities `(n_windows, 1 + n_neighbours, n_labels + 1)`, first as the window is, then without
+        each neighbour, which is taken for hidden; and the columns of the neighbours `(n_windows, n_neighbours)`, -1
+        where there are fewer.
+        """
+        found = []
+        features, neighbours = self._features(trial, windows)
+        for seen, there in zip(features, windows.mask, strict=True):  # (n_samples, n_neighbours, N_FEATURES)
+            without = np.repeat(seen[None], 1 + seen.shape[1], axis=0)
+            without[1 + np.arange(seen.shape[1]), :, np.arange(seen.shape[1])] = 0
+            x = torch.from_numpy(encode(without, self.scale)).to(self.device)
+            found.append(self._log_probs(x, torch.from_numpy(there).to(self.device).expand(len(x), -1)))
+        return np.stack(found), neighbours
+
+    def _features(self, trial: Trial, windows: Windows) -> tuple[FloatArray, IntArray]:
+        """As `neighbour_features`; computed points are no neighbours."""
         positions = trial.positions
         if trial.computed:
             positions = positions.copy()
             positions[:, list(trial.computed)] = np.nan
         rate_hz = trial.rate_hz / self.windows.step(trial.rate_hz)
+        return neighbour_features(gather(positions, windows), windows.column, rate_hz, self.windows.n_neighbours)
+
+    def _inputs(self, trial: Trial, windows: Windows) -> Iterator[tuple[Tensor, Tensor, slice, IntArray]]:
+        """Windows as tensors, some hundred at a time, which they are, and the columns of their neighbours."""
         for start in range(0, len(windows.tracklet), _WINDOWS_AT_ONCE):
             where = slice(start, start + _WINDOWS_AT_ONCE)
             part = Windows(windows.tracklet[where], windows.column[where], windows.frames[where])
-            features, neighbours = neighbour_features(
-                gather(positions, part), part.column, rate_hz, self.windows.n_neighbours
-            )
+            features, neighbours = self._features(trial, part)
             x = torch.from_numpy(encode(features, self.scale)).to(self.device)
             yield x, torch.from_numpy(part.mask).to(self.device), where, neighbours
+
+    def _log_probs(self, x: Tensor, mask: Tensor) -> FloatArray:
+        return np.asarray(torch.log_softmax(self._forward(x, mask)[0], -1).cpu().numpy(), np.float32)
 
     @torch.inference_mode()
     def _forward(self, x: Tensor, mask: Tensor, with_weights: bool = False) -> tuple[Tensor, list[Tensor]]:

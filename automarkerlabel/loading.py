@@ -9,7 +9,7 @@ from automarkerlabel import checkpoint as store
 from automarkerlabel import io
 from automarkerlabel.collect import Source
 from automarkerlabel.errors import InputError, ModelError
-from automarkerlabel.io.opensim import is_opensim, read_marker_set
+from automarkerlabel.io.marker_set_files import is_marker_set, read_marker_set
 from automarkerlabel.keepsakes import unpack
 from automarkerlabel.labeller import PRETRAINED, Labeller, find_model
 from automarkerlabel.markerset import MarkerSet, from_trials
@@ -91,8 +91,8 @@ def matcher_facts(path: Path) -> dict[str, Any]:
 
 
 def read_any_marker_set(path: Path) -> MarkerSet:
-    """A marker set from an OpenSim file, or from the labels of a labelled trial."""
-    if is_opensim(path):
+    """A marker set from a file of OpenSim or Vicon, or from the labels of a labelled trial."""
+    if is_marker_set(path):
         return read_marker_set(path)
     return from_trials([io.read(path)], path.stem)
 

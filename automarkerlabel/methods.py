@@ -10,6 +10,7 @@ from automarkerlabel.errors import InputError, ModelError
 from automarkerlabel.features import FEATURES
 from automarkerlabel.io.attention_h5 import Inside
 from automarkerlabel.labeller import Labeller
+from automarkerlabel.markerset import MarkerSet
 from automarkerlabel.matching.labeller import MatcherLabeller, MatchFacts
 from automarkerlabel.matching.reference import reference_from_trial
 from automarkerlabel.matching.templates import (
@@ -33,6 +34,7 @@ class Answer:
     optional    labels whose absence means nothing.
     match       figures of the match; None for a model of trajectories.
     candidates  marker sets that were compared, the one that fits best first.
+    marker_set  of the labels; None where it is not known.
     """
 
     labelling: Labelling
@@ -40,6 +42,7 @@ class Answer:
     optional: frozenset[str] = frozenset()
     match: MatchFacts | None = None
     candidates: tuple[Candidate, ...] = ()
+    marker_set: MarkerSet | None = None
 
 
 class Method(Protocol):
@@ -69,7 +72,8 @@ class ByModel:
         return self.labeller.label(trial)
 
     def answer(self, trial: Trial, keep_labels: bool = False, heading_deg: float = 0.0) -> Answer:
-        return Answer(self.labeller.label(trial, keep_labels, heading_deg), f"model {self.name}")
+        labelling = self.labeller.label(trial, keep_labels, heading_deg)
+        return Answer(labelling, f"model {self.name}", marker_set=self.labeller.marker_set)
 
     def require_inside(self) -> None:
         self.labeller.require_attention()
@@ -105,7 +109,8 @@ class ByPose(Matching):
 
     def answer(self, trial: Trial, keep_labels: bool = False, heading_deg: float = 0.0) -> Answer:
         labelling, match = self.matcher.label(trial, self.template.poses, keep_labels)
-        return Answer(labelling, self.template.name, self.template.optional, match)
+        worn = self.template.poses[0].marker_set
+        return Answer(labelling, self.template.name, self.template.optional, match, marker_set=worn)
 
     def inside(self, trial: Trial) -> Inside:
         return self._fit(trial, self.template)
@@ -124,10 +129,16 @@ class ByLikeliestSet(Matching):
         """As `Method.answer`. Raises `MarkerSetError` if the trial wears none of the sets."""
         candidates, template = self._compared(trial)
         labelling, match = self.matcher.label(trial, template.poses, keep_labels)
-        return Answer(labelling, f"marker set {template.name}", template.optional, match, candidates)
+        worn = template.poses[0].marker_set
+        return Answer(labelling, f"marker set {template.name}", template.optional, match, candidates, worn)
 
     def inside(self, trial: Trial) -> Inside:
         return self._fit(trial, self._compared(trial)[1])
+
+    def settled(self, trial: Trial) -> ByPose:
+        """By the set that is the likeliest for this trial. Raises as `answer`."""
+        template = self._compared(trial)[1]
+        return ByPose(self.matcher, replace(template, name=f"marker set {template.name}"))
 
     def _compared(self, trial: Trial) -> tuple[tuple[Candidate, ...], Template]:
         trial.require_points()

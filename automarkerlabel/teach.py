@@ -16,13 +16,13 @@ from automarkerlabel.labeller import Labeller, find_model
 from automarkerlabel.loading import read_any_marker_set
 from automarkerlabel.markerset import MarkerSet, from_trials
 from automarkerlabel.models import make_config
+from automarkerlabel.outputs import refuse_collisions
 from automarkerlabel.parallel import ALONE, Group
 from automarkerlabel.settings import PRESETS, Augmentation, NetworkSettings, TrainSettings, WindowConfig, settings_of
 from automarkerlabel.simulate.corrupt import Corruption
 from automarkerlabel.training import Trainer
 from automarkerlabel.training_task import Task, TrialPools
 from automarkerlabel.trial import Trial
-from automarkerlabel.workflow import refuse_collisions
 
 if TYPE_CHECKING:
     from automarkerlabel.legacy.training import LegacySettings, LegacyTrainer

@@ -19,15 +19,16 @@ from automarkerlabel.dataset import Batch, SceneSampler
 from automarkerlabel.errors import InputError, ModelError
 from automarkerlabel.features import SPEED, encode, feature_scale, n_inputs
 from automarkerlabel.forecast import squared_error
-from automarkerlabel.io.files import atomic
+from automarkerlabel.io.files import atomic, remove_leftovers
 from automarkerlabel.memory import BackOff, bytes_per_window, free_bytes, windows_that_fit
 from automarkerlabel.models import build, config_dict
 from automarkerlabel.parallel import ALONE, Group
 from automarkerlabel.settings import TrainSettings
 from automarkerlabel.threads import choose_for_training, keep_or_choose
-from automarkerlabel.training_task import Epoch, Step, Task, log_epoch, refuse_divergence
+from automarkerlabel.training_task import Epoch, Step, Task, log_epoch, refuse_divergence, trim_log
 from automarkerlabel.trial import Trial
 
+_STATE, _LOG = "state.pt", "log.jsonl"
 _SCALE_SCENES = 64
 _EPOCH_RANGE = (20_000, 60_000)  # windows
 
@@ -107,17 +108,27 @@ class Trainer:
         `on_step(step, steps, loss)` hears of every step. Raises `TrainingError` when it cannot go on.
         """
         if self.group.leads:
-            self.run_dir.mkdir(parents=True, exist_ok=True)
+            self._make_room()
         if self.device.type == "cpu":
             self.threads = keep_or_choose(self.threads, self._choose_threads)
+        if self.group.leads and not self.epoch:
+            self.save_state()  # so that a run that is killed in its first epoch can be resumed, too
         while self.epoch < self.settings.epochs and not self._stopped():
             report = self._one_epoch(on_step)
             if self.group.leads:
+                # In this order: whatever a killed run did after its last state, the resumed one does again.
                 if report.best:
                     self.save_model(report)
-                self.save_state()
                 log_epoch(self.run_dir, report)
+                self.save_state()
             yield report
+
+    def _make_room(self) -> None:
+        """Make the folder, and remove what a run that was killed may have left behind."""
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        for path in (self.out, self.run_dir / _STATE):
+            remove_leftovers(path)
+        trim_log(self.run_dir / _LOG, "epoch", self.epoch)
 
     def _choose_threads(self) -> int:
         """Measured on gradients alone; no weight changes."""
@@ -300,17 +311,17 @@ class Trainer:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scale": torch.from_numpy(self.scale),
-            "numbers": json.dumps({x: getattr(self, x) for x in _NUMBERS}),
+            "numbers": json.dumps({x: getattr(self, x) for x in _NUMBERS} | {"part": self.back_off.part}),
             "task": json.dumps(self._fingerprint()),
         }
-        with atomic(self.run_dir / "state.pt") as temporary:
+        with atomic(self.run_dir / _STATE) as temporary:
             torch.save(state, temporary)
 
     def forget(self) -> None:
         """Remove the state and the log of an earlier run."""
         if not self.group.leads:
             return
-        for name in ("state.pt", "log.jsonl"):
+        for name in (_STATE, _LOG):
             (self.run_dir / name).unlink(missing_ok=True)
 
     def resume(self) -> None:
@@ -318,7 +329,7 @@ class Trainer:
 
         Raises `ModelError` where there is none, or where it learnt something else.
         """
-        path = self.run_dir / "state.pt"
+        path = self.run_dir / _STATE
         if not path.is_file():
             raise ModelError(f"{path}: expected the state of an earlier run, found none; train without --resume")
         try:
@@ -333,7 +344,9 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scale = state["scale"].cpu().numpy()
-        for name, value in json.loads(state["numbers"]).items():
+        numbers = json.loads(state["numbers"])
+        self.back_off.part = numbers.pop("part", self.back_off.part)  # gradients of other parts add up otherwise
+        for name, value in numbers.items():
             setattr(self, name, value)
 
     def start_from(self, base: store.Checkpoint) -> None:

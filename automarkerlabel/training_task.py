@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from automarkerlabel.errors import TrainingError
+from automarkerlabel.io.files import atomic, remove_leftovers
 from automarkerlabel.markerset import MarkerSet
 from automarkerlabel.models import Config
 from automarkerlabel.settings import Augmentation, WindowConfig
@@ -65,6 +66,27 @@ def log_epoch(run_dir: Path, report: Epoch) -> None:
     """Add an epoch's figures to the run's log, one line of JSON."""
     with (run_dir / "log.jsonl").open("a", encoding="utf-8") as log:
         log.write(json.dumps(asdict(report)) + "\n")
+
+
+def trim_log(path: Path, count: str, last: int) -> None:
+    """Leave only the lines of a log up to `last`, by their figure named `count`: a run that was killed may have told
+    more than it saved, and the last line in part."""
+    remove_leftovers(path)
+    if not path.is_file():
+        return
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    kept = [line for line in lines if _count(line, count) <= last]
+    if kept != lines:
+        with atomic(path) as temporary:
+            temporary.write_text("".join(kept), encoding="utf-8")
+
+
+def _count(line: str, name: str) -> float:
+    """A figure of a line; infinite where it has none."""
+    try:
+        return float(json.loads(line)[name])
+    except (ValueError, TypeError, KeyError):
+        return float("inf")
 
 
 def refuse_divergence(bad_in_a_row: int, learning_rate: float) -> None:

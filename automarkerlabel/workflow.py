@@ -2,9 +2,10 @@
 
 import csv
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,28 @@ import numpy as np
 from automarkerlabel import io
 from automarkerlabel.decide.assign import keep_confident
 from automarkerlabel.doubts import doubts_about
-from automarkerlabel.errors import InputError, OutputError
+from automarkerlabel.errors import InputError
+from automarkerlabel.filling.files import notes_about
+from automarkerlabel.filling.fill import Filled, FilledGap, FillOptions, fill
 from automarkerlabel.io.attention_h5 import write_attention
-from automarkerlabel.io.files import atomic, check_input, check_output, same_file
+from automarkerlabel.io.copied import labelled_trial
+from automarkerlabel.io.files import atomic, check_input, check_output
+from automarkerlabel.io.renaming import renamed_columns
+from automarkerlabel.markerset import labelled_columns
 from automarkerlabel.matching.labeller import MatchFacts
 from automarkerlabel.matching.templates import Candidate
 from automarkerlabel.methods import Answer, Method
+from automarkerlabel.report.attention import Attention
+from automarkerlabel.report.files import SUFFIXES, write_report
 from automarkerlabel.review_list import Doubt, review, write_review
-from automarkerlabel.scores import output_columns
+from automarkerlabel.scores import Labelling, OutputColumn, output_columns
 from automarkerlabel.trial import Trial
 
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """How files are labelled; lengths of names as on the command line."""
+    """How files are labelled; lengths of names as on the command line. `fill_gaps` is the longest gap to fill, in
+    frames; 0: none."""
 
     min_confidence: float = 0.5
     keep_labels: bool = False
@@ -37,10 +46,14 @@ class LabelOptions:
     overwrite: bool = False
     dry_run: bool = False
     verify: bool = True
+    rename: Mapping[str, str] = field(default_factory=dict)
+    fill_gaps: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_confidence <= 1:
             raise InputError(f"--min-confidence: expected 0 to 1, found {self.min_confidence}")
+        if self.fill_gaps < 0:
+            raise InputError(f"--fill-gaps: expected a number of frames, found {self.fill_gaps}")
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,8 @@ class LabelSummary:
 
     `by` says what it was labelled by. `missing` are labels that were not found, `optional` those of them whose absence
     means nothing. `doubtful` are labels to look at, the most doubtful first. `candidates` are the marker sets that were
-    compared, `match` the figures of a match. `swaps` are changes of label within columns.
+    compared, `match` the figures of a match. `swaps` are changes of label within columns, `gaps` what became of gaps
+    where they were to be filled.
     """
 
     trial: str
@@ -83,31 +97,73 @@ class LabelSummary:
     candidates: tuple[Candidate, ...] = ()
     match: MatchFacts | None = None
     swaps: tuple[Swap, ...] = ()
+    gaps: tuple[FilledGap, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def label_file(method: Method, source: Path, output: Path, options: LabelOptions) -> LabelSummary:
+def label_file(
+    method: Method, source: Path, output: Path, options: LabelOptions,
+    attention: Path | None = None, report: Path | None = None,
+) -> LabelSummary:  # fmt: skip
     """Label one file into another. The output keeps every point; only names and columns change.
 
-    Raises what reading, labelling and writing raise.
+    attention   where what every window looked at goes as HDF5; see `io.attention_h5` for the layout.
+    report      where the page goes; with `attention` it shows what decided. A dry run writes it, too.
+
+    Raises what reading, labelling and writing raise, `ModelError` for attention of a model type without any.
     """
     started = time.perf_counter()
     check_input(source)
     if not options.dry_run:
-        check_output(output, [source], options.overwrite, io.FORMATS)
+        check_output(output, [source], options.overwrite, io.WRITABLE)
+    for extra, suffixes in ((attention, ()), (report, SUFFIXES)):
+        if extra is not None:
+            check_output(extra, [source], options.overwrite, suffixes)
     trial = io.read(source, options.units, options.up, options.exclude)
     trial.require_points(str(source))
     answer = method.answer(trial, options.keep_labels, options.heading_deg)
-    doubts = review(answer.labelling, trial, options.min_confidence)
-    answer = replace(answer, labelling=keep_confident(answer.labelling, options.min_confidence))
+    whole = answer.labelling
+    doubts = review(whole, trial, options.min_confidence)
+    answer = replace(answer, labelling=keep_confident(whole, options.min_confidence))
     notes: tuple[str, ...] = ()
-    if not options.dry_run:
+    filled = None
+    if not options.dry_run or options.fill_gaps:
         columns = output_columns(trial, answer.labelling, options.all_labels, options.keep_labels)
-        notes = tuple(io.write_labelled(source, output, trial, columns, options.overwrite, options.verify))
+        columns = renamed_columns(columns, options.rename)
+        filled = _filled(trial, columns, options.fill_gaps)
+        if not options.dry_run:
+            notes = _write(source, output, trial, columns, filled, options)
     summary = summarise(source, None if options.dry_run else output, trial, answer, notes, doubts)
-    return replace(summary, seconds=round(time.perf_counter() - started, 2))
+    summary = replace(summary, seconds=round(time.perf_counter() - started, 2), gaps=filled.gaps if filled else ())
+    looked = None if attention is None else _dump_attention(method, source.stem, attention, trial, whole)
+    if report is not None:
+        shown = replace(answer, labelling=whole)
+        write_report(report, source, trial, shown, options.min_confidence, notes=summary.notes, attention=looked)
+    return summary
+
+
+def _filled(trial: Trial, columns: Sequence[OutputColumn], longest: int) -> Filled | None:
+    """The labelled trial with gaps of up to so many frames filled; None where there is nothing to fill."""
+    labelled = labelled_trial(trial, columns)
+    if not longest or not labelled_columns(labelled):
+        return None
+    return fill(labelled, FillOptions(max_gap_s=longest / trial.rate_hz))
+
+
+def _write(
+    source: Path, output: Path, trial: Trial, columns: Sequence[OutputColumn], filled: Filled | None,
+    options: LabelOptions,
+) -> tuple[str, ...]:  # fmt: skip
+    """Write the labelled copy, and what was filled into it; returns notes."""
+    if filled is None:
+        return io.write_labelled(source, output, trial, columns, options.overwrite, options.verify)
+    with TemporaryDirectory() as folder:
+        whole = Path(folder) / output.name
+        notes = io.write_labelled(source, whole, trial, columns, verify=options.verify)
+        notes += io.write_filled(whole, output, filled.trial, filled.mask, options.overwrite, options.verify)
+    return (*notes, *notes_about(filled, output))
 
 
 def summarise(
@@ -146,43 +202,13 @@ def summarise(
     )
 
 
-def outputs_for(sources: Sequence[Path], out: Path | None, suffix: str = "") -> list[Path]:
-    """Where each source goes: `out` itself for one, inside the folder `out` for many; None: beside the source.
-
-    `suffix` other than "" names attention files rather than labelled trials.
-    Raises `OutputError` where a folder is needed.
-    """
-    names = [f"{s.stem}_attention{suffix}" if suffix else f"{s.stem}_labelled{s.suffix}" for s in sources]
-    if out is None:
-        return [s.with_name(name) for s, name in zip(sources, names, strict=True)]
-    if len(sources) == 1 and not out.is_dir():
-        return [out]
-    if not out.is_dir():
-        raise OutputError(f"{out}: expected a folder that is there for {len(sources)} trials, found none; make it")
-    return [out / name for name in names]
-
-
-def refuse_collisions(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
-    """Raise `OutputError` if an output is an input of the same command, by whatever name, or if two are one file."""
-    for output in outputs:
-        if any(same_file(output, x) for x in inputs):
-            raise OutputError(f"{output}: expected an output beside the inputs, found one of them; name another")
-    real = [x.resolve() for x in outputs]
-    twice = sorted({x.name for x in real if real.count(x) > 1})
-    if twice:
-        raise OutputError(f"expected a name for each output, found several that are {', '.join(twice)}")
-
-
-def dump_attention(method: Method, source: Path, path: Path, options: LabelOptions) -> None:
-    """What every window of a trial looked at as HDF5; see `io.attention_h5` for the layout.
-
-    Raises `ModelError` for a model type without attention.
-    """
-    check_output(path, [source], options.overwrite)
-    trial = io.read(source, options.units, options.up, options.exclude)
+def _dump_attention(method: Method, name: str, path: Path, trial: Trial, labelling: Labelling) -> dict[str, Any]:
+    """Write what every window of a trial looked at; returns what the report tells of it."""
     inside = method.inside(trial)
+    looked = Attention(trial, labelling, inside)
     with atomic(path) as temporary:
-        write_attention(temporary, source.stem, trial, inside)
+        write_attention(temporary, name, trial, replace(inside, parts=looked.parts()))
+    return looked.found()
 
 
 def write_csv_rows(

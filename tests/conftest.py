@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
+from browser import chromium, page  # noqa: F401
 
 from automarkerlabel.trial import Trial
 

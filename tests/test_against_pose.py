@@ -12,6 +12,7 @@ LEFT = np.array([(0, 150, 1400), (60, 210, 1200), (-40, 190, 1010), (30, 120, 90
 POSE = np.concatenate([LEFT, LEFT * (1, -1, 1) + (4, 2, -3), [(100, 5, 1300), (-90, -4, 1350), (-70, 3, 950)]])
 PAIRS = np.stack([np.arange(5), np.arange(5, 10)], 1)
 HERE = np.arange(len(POSE))
+UNKNOWN = np.zeros((len(POSE), len(POSE)), np.bool_)
 
 
 def motion(pose=POSE, n_moments: int = 60):
@@ -23,8 +24,8 @@ def motion(pose=POSE, n_moments: int = 60):
     return (points + np.random.default_rng(0).normal(0, 0.5, points.shape)).astype(np.float32)
 
 
-def told(points):
-    return compared(points, Distances.of_motion(points), POSE.astype(np.float32), PAIRS)
+def told(points, same=UNKNOWN):
+    return compared(points, Distances.of_motion(points), POSE.astype(np.float32), PAIRS, same)
 
 
 def exchanged(*pairs):
@@ -67,6 +68,17 @@ def test_a_marker_put_elsewhere_is_told_with_how_far(by):
     there = np.linalg.norm(POSE[moved.mate] - POSE[2])
     assert moved.then_mm == pytest.approx(there, abs=0.1)
     assert moved.now_mm == pytest.approx(np.linalg.norm(POSE[moved.mate] - pose[2]), abs=2)
+
+
+def test_segments_tell_who_moved_where_a_joint_moved_others():
+    # Nine are one segment; the other four are beyond a joint that took them 40 mm down, and 2 was put elsewhere.
+    one = (HERE % 5 < 3) | (HERE >= 10)
+    pose = POSE.copy()
+    pose[~one] += (0, 0, -40)
+    pose[2] += (45, 0, 0)
+    (moved,) = told(motion(pose), one[:, None] == one).moved
+    assert moved.label == 2 and moved.by_mm == pytest.approx(45, abs=4)
+    assert 2 not in {m.label for m in told(motion(pose)).moved}  # not known: others are blamed
 
 
 def test_hands_speak_for_the_right_side():

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from automarkerlabel import io
-from automarkerlabel.audit import audit
+from automarkerlabel.audit import _same_segment, audit
 from automarkerlabel.cli import run
 from automarkerlabel.decide.doubtful import label_doubts
 from automarkerlabel.errors import TrialError
+from automarkerlabel.markerset import MarkerSet
 from automarkerlabel.matching.reference import reference_from_trial
 from automarkerlabel.trial import Trial
 
@@ -157,6 +158,16 @@ def test_a_marker_placed_elsewhere():
     assert float(found[0].why.split("; ")[1].split(" mm")[0]) == pytest.approx(65, abs=4)
 
 
+def test_segments_are_those_of_the_marker_set_or_of_a_known_one():
+    mine = MarkerSet(("A", "B", "C"), ("thigh_l", "thigh_l", "shank_l"))
+    same = _same_segment(["C", "B", "A", "X", "Y"], mine)
+    assert {(a, b) for a, b in np.argwhere(same).tolist() if a < b} == {(1, 2)}  # A and B; X and Y are not known
+    known = ("LASI", "RASI", "LPSI", "RPSI", "LTHI", "LKNE", "LTIB", "LANK", "LHEE", "LTOE")  # Plug-in Gait
+    same = _same_segment(known, MarkerSet(known))
+    assert {known[n] for n in np.flatnonzero(same[0])} == {"LASI", "RASI", "LPSI", "RPSI"}
+    assert not _same_segment(LABELS, MarkerSet(tuple(f"{x}_own" for x in LABELS))).any()
+
+
 def test_the_name_of_a_marker_that_is_absent_throughout():
     trial = changed(walker(), {"LSH1": "LSH2", "LSH2": None})
     assert audit(trial).findings == ()
@@ -196,6 +207,13 @@ def test_points_that_are_often_hidden():
     points[np.random.default_rng(1).random(points.shape[:2]) < 0.3] = np.nan
     points[:, LABELS.index("C7")] = np.nan
     assert audit(replace(trial, positions=points, residuals=None), reference_from_trial(static())).findings == ()
+
+
+def test_moments_in_which_nothing_is_seen():
+    trial = walker()
+    points = trial.positions.copy()
+    points[100:200] = np.nan  # longer than the half second between moments that the direction is told by
+    assert audit(replace(trial, positions=points, residuals=None)).findings == ()
 
 
 def test_notes_on_references_and_training_trials():

@@ -39,10 +39,13 @@ def names(folder):
 
 def test_every_format_has_what_callers_use():
     for suffix, module in io.FORMATS.items():
-        assert suffix.startswith(".") and callable(module.read) and callable(module.write)
+        assert suffix.startswith(".") and (suffix in io.READABLE or suffix in io.WRITABLE)
+        assert callable(getattr(module, "read", print)) and callable(getattr(module, "write", print))
+    assert set(io.READABLE) == {".c3d", ".trc", ".csv", ".tsv", ".mat", ".hdf5"}
+    assert set(io.WRITABLE) == {".c3d", ".trc", ".csv", ".tsv", ".hdf5", ".parquet"}
 
 
-@pytest.mark.parametrize("suffix", [".c3d", ".trc", ".csv", ".C3D"])
+@pytest.mark.parametrize("suffix", [".c3d", ".trc", ".csv", ".C3D", ".tsv", ".TSV", ".Trc", ".hdf5"])
 def test_round_trip(tmp_path, trial, suffix):
     path = tmp_path / f"new{suffix}"
     io.write(path, trial)
@@ -61,7 +64,7 @@ def test_unreadable_inputs_get_one_clear_line(tmp_path):
     for name, message in (
         ("missing.c3d", "expected a file, found none"),
         ("folder.c3d", "found a folder; name a file in it"),
-        ("walk.mp4", "expected a name that ends in .c3d, .trc, .csv or .hdf5, found '.mp4'"),
+        ("walk.mp4", "expected a name that ends in .c3d, .trc, .csv, .tsv, .mat or .hdf5, found '.mp4'"),
         ("pipe.c3d", "found a device or a pipe"),
         ("text.c3d", "expected a C3D file"),
         ("empty.c3d", "at least 1024 bytes, found 0"),
@@ -89,7 +92,7 @@ def test_outputs_are_refused_before_anything_is_written(tmp_path, trial):
         ("there.c3d", "exists already; choose another name or use --overwrite"),
         ("folder.c3d", "found a folder"),
         ("no/such/new.c3d", "does not exist; create it first"),
-        ("new.mp4", "ends in .c3d, .trc, .csv or .hdf5"),
+        ("new.mp4", "ends in .c3d, .trc, .csv, .tsv, .hdf5 or .parquet"),
         ("new", "no suffix"),
     ):
         with pytest.raises(OutputError, match=message):
@@ -120,7 +123,7 @@ def test_copies_keep_the_case_of_a_suffix(tmp_path, source, name):
     assert (tmp_path / name).read_bytes() == source.read_bytes()
 
 
-@pytest.mark.parametrize("suffix", [".trc", ".csv"])
+@pytest.mark.parametrize("suffix", [".trc", ".csv", ".tsv", ".hdf5"])
 def test_another_format_is_written_new(tmp_path, source, suffix):
     columns = [OutputColumn("B", ((1, 0, 6),)), OutputColumn("A", ((0, 0, 3),))]
     io.write_labelled(source, tmp_path / f"out{suffix}", io.read(source), columns)

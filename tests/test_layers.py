@@ -16,8 +16,9 @@ LAYERS = {
     "labeller": 3, "training": 3, "training_task": 3, "checkpoint": 3, "legacy": 3,
     "dataset": 3, "keepsakes": 3, "adapt": 3, "forecast": 3, "memory": 3, "parallel": 3, "threads": 3, "collect": 3,
     "evaluate": 3, "teach": 3, "workflow": 3, "selfcheck": 3, "info": 3, "facts": 3,
-    "tuning": 3, "bench": 3,
+    "tuning": 3, "bench": 3, "export": 3, "explain": 3, "report": 3,
     "loading": 3, "methods": 3, "doubts": 3, "audit": 3, "audit_files": 3, "calibration": 3, "review_list": 3,
+    "review": 3, "corrections": 3, "filling": 3, "outputs": 3,
     "cli": 4, "console": 4, "commands": 4, "__main__": 4,
 }  # fmt: skip
 ALLOWED = {
@@ -25,6 +26,9 @@ ALLOWED = {
     "rich": {"cli", "commands", "console"},
     "ezc3d": {"io"},
     "h5py": {"io"},
+    "pyarrow": {"io"},
+    "onnx": {"export"},
+    "onnxruntime": {"export"},
     "torch": {
         "simulate",
         "models",
@@ -41,9 +45,12 @@ ALLOWED = {
         "threads",
         "tuning",
         "bench",
+        "export",
     },
     "optuna": {"tuning"},
-    "matplotlib": {"tuning"},
+    "starlette": {"review"},
+    "uvicorn": {"review"},
+    "matplotlib": {"tuning", "explain"},
     "safetensors": {"checkpoint", "matching"},
     "scipy": {"decide", "simulate", "legacy", "metrics"},
 }

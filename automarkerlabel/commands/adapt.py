@@ -11,7 +11,10 @@ from automarkerlabel.commands.common import AsJson, Device, Exclude, Overwrite, 
 
 def adapt(
     model: Annotated[str, typer.Argument(help="model file, or the name of one that comes with the package")],
-    corrected: Annotated[list[Path], typer.Argument(help="corrected trials, folders of them, or lists (.txt)")],
+    corrected: Annotated[
+        list[Path],
+        typer.Argument(help="corrected trials, folders of them, lists (.txt), or corrections of aml review (.json)"),
+    ],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="the new model (default: MODEL_adapted)")] = None,
     seed: Annotated[int, typer.Option(help="of the training")] = 0,
     units: Units = None,
@@ -23,11 +26,15 @@ def adapt(
 ) -> None:
     """Add corrected trials to a model, in about a minute, and show that what was right stays right."""
     from automarkerlabel import adapt as work
-    from automarkerlabel import collect
+    from automarkerlabel import collect, corrections
     from automarkerlabel.labeller import as_device
 
     named = Path(model) if Path(model).exists() else Path(f"{model}.ckpt")
-    sources = collect.read_labelled(collect.find_trials(corrected), units, up, exclude)
+    reviewed = [x for x in corrected if x.suffix.lower() == corrections.SUFFIX]
+    trials = [x for x in corrected if x not in reviewed]
+    sources = corrections.sources_of(reviewed, units, up, exclude)
+    if trials:
+        sources += collect.read_labelled(collect.find_trials(trials), units, up, exclude)
     for note in collect.label_notes(sources):
         console.say(f"note: {note}")
     tell = (lambda line: None) if as_json else console.say

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-Trials = Annotated[list[Path], typer.Argument(help="trials: .c3d, .trc or .csv", show_default=False)]
+_SUFFIXES = ".c3d, .trc, .csv, .tsv, .mat, .hdf5"
+Trial = Annotated[Path, typer.Argument(help=f"trial: {_SUFFIXES}", show_default=False)]
+Trials = Annotated[list[Path], typer.Argument(help=f"trials: {_SUFFIXES}", show_default=False)]
 Data = Annotated[
     list[Path],
     typer.Argument(help="labelled trials, folders of them, or lists (.txt, a path a line)", show_default=False),
@@ -15,9 +17,23 @@ Up = Annotated[str | None, typer.Option(help="the trial's upward axis: x, y, z, 
 Exclude = Annotated[
     str | None, typer.Option(help="regular expression: columns that hold computed points beside those recognised")
 ]
+Rename = Annotated[Path | None, typer.Option(help='TOML file of lines old = "new" that renames labels')]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for a script instead of text")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace an output that exists")]
 Seed = Annotated[int, typer.Option(help="of the corruption")]
 Reference = Annotated[Path | None, typer.Option(help="labelled trial of the same marker set, such as a static one")]
 ReferenceFrame = Annotated[int | None, typer.Option(help="its frame to match to, counted as the file does")]
+WornSet = Annotated[
+    str | None,
+    typer.Option(help="worn set: a name (`aml marker-sets list`) or file (.toml, .xml, .osim, .vst, .vsk)"),
+]
+Model = Annotated[
+    str | None, typer.Option(help="model file, or name of a model that comes along; default: the matcher")
+]
+TrainingValues = Annotated[Path | None, typer.Option(help="of a checkpoint of the predecessor")]
+Heading = Annotated[
+    float, typer.Option(help="degrees that turn the person to face +x; only the predecessor's models need it")
+]
+MinConfidence = Annotated[float, typer.Option(help="leave labels below this confidence away")]
+KeepLabels = Annotated[bool, typer.Option("--keep-labels", help="hold names fixed that are there, also unknown ones")]

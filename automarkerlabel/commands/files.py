@@ -1,4 +1,4 @@
-"""`aml info`, `aml export`, `aml models`."""
+"""`aml info`, `aml models`."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,14 +7,14 @@ import typer
 
 from automarkerlabel import console
 from automarkerlabel.commands.common import AsJson, Exclude, Overwrite, Units, Up
-from automarkerlabel.errors import AutoMarkerLabelError, InputError
+from automarkerlabel.errors import AutoMarkerLabelError
 
 models = typer.Typer(help="Models that are there; old checkpoints to new.", no_args_is_help=True)
 
 
 def info(
     files: Annotated[
-        list[Path], typer.Argument(help="trials, marker sets (.xml, .osim) or models", show_default=False)
+        list[Path], typer.Argument(help="trials, marker sets (.xml, .osim, .vst, .vsk) or models", show_default=False)
     ],
     units: Units = None,
     up: Up = None,
@@ -76,35 +76,6 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return "" if value is None else str(value)
-
-
-def export(
-    trial: Annotated[Path, typer.Argument(help="trial: .c3d, .trc or .csv", show_default=False)],
-    to: Annotated[str | None, typer.Option(help="c3d, trc or csv; otherwise the suffix of -o")] = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="output file (default: beside the trial)")] = None,
-    units: Units = None,
-    up: Up = None,
-    exclude: Exclude = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Write a trial in another format."""
-    from automarkerlabel import io
-
-    if to is None and out is None:
-        raise InputError(f"expected --to or -o to say the format, found neither; --to takes {_formats()}")
-    if to is not None and f".{to.lower()}" not in io.FORMATS:
-        raise InputError(f"--to: expected {_formats()}, found {to!r}")
-    target = out or trial.with_suffix(f".{(to or '').lower()}")
-    if to is not None and target.suffix.lower() != f".{to.lower()}":
-        raise InputError(f"--to {to}: expected an output that ends in .{to.lower()}, found {target.name}")
-    io.export(trial, target, units, up, exclude, overwrite)
-    console.results.print(f"written: {target}", markup=False)
-
-
-def _formats() -> str:
-    from automarkerlabel import io
-
-    return ", ".join(suffix[1:] for suffix in io.FORMATS)
 
 
 @models.command("list")

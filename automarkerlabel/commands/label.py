@@ -11,12 +11,19 @@ from automarkerlabel.commands.common import (
     AsJson,
     Device,
     Exclude,
+    Heading,
+    KeepLabels,
+    MinConfidence,
+    Model,
     Overwrite,
     Reference,
     ReferenceFrame,
+    Rename,
+    TrainingValues,
     Trials,
     Units,
     Up,
+    WornSet,
 )
 from automarkerlabel.errors import AutoMarkerLabelError
 
@@ -30,30 +37,28 @@ def label(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="output file, or folder for many trials")] = None,
     reference: Reference = None,
     reference_frame: ReferenceFrame = None,
-    marker_set: Annotated[
-        str | None,
-        typer.Option(help="worn set: a name (`aml marker-sets list`) or file (.toml, .xml, .osim)"),
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="model file, or name of a model that comes along; default: the matcher")
-    ] = None,
-    training_values: Annotated[Path | None, typer.Option(help="of a checkpoint of the predecessor")] = None,
-    heading: Annotated[
-        float, typer.Option(help="degrees that turn the person to face +x; only the predecessor's models need it")
-    ] = 0.0,
-    min_confidence: Annotated[float, typer.Option(help="leave labels below this confidence away")] = 0.5,
-    keep_labels: Annotated[
-        bool, typer.Option("--keep-labels", help="hold names fixed that are there, also unknown ones")
-    ] = False,
+    marker_set: WornSet = None,
+    model: Model = None,
+    training_values: TrainingValues = None,
+    heading: Heading = 0.0,
+    min_confidence: MinConfidence = 0.5,
+    keep_labels: KeepLabels = False,
     all_labels: Annotated[bool, typer.Option("--all-labels", help="add empty columns for absent labels")] = False,
+    fill_gaps: Annotated[
+        int, typer.Option(help="fill gaps of at most so many frames, flagged; see `aml fill`, which knows more")
+    ] = 0,
     dump_attention: Annotated[
         Path | None, typer.Option(help="write what windows looked at (.h5; a folder for many trials)")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="write a page that shows trial and labels (.html; a folder for many trials)")
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="write a row for each trial")] = None,
     review: Annotated[Path | None, typer.Option(help="write a row for each doubtful label, worst first (.csv)")] = None,
     units: Units = None,
     up: Up = None,
     exclude: Exclude = None,
+    rename: Rename = None,
     device: Device = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="label, report, write nothing")] = False,
     overwrite: Overwrite = False,
@@ -67,18 +72,32 @@ def label(
     """
     from automarkerlabel import workflow as work
     from automarkerlabel.io.files import check_output
+    from automarkerlabel.io.renaming import read_renaming
     from automarkerlabel.labeller import as_device
     from automarkerlabel.methods import Wanted, method_for, notes_about
+    from automarkerlabel.outputs import outputs_for, refuse_collisions
 
     options = work.LabelOptions(
-        min_confidence, keep_labels, all_labels, units, up, exclude, heading, overwrite, dry_run, not no_verify
+        min_confidence,
+        keep_labels,
+        all_labels,
+        units,
+        up,
+        exclude,
+        heading,
+        overwrite,
+        dry_run,
+        not no_verify,
+        read_renaming(rename) if rename is not None else {},
+        fill_gaps,
     )
     wanted = Wanted(model, reference, reference_frame, marker_set, training_values, exclude)
-    outputs = work.outputs_for(trials, out)
-    attention = work.outputs_for(trials, dump_attention, ".h5") if dump_attention is not None else []
+    outputs = outputs_for(trials, out)
+    attention = outputs_for(trials, dump_attention, "attention", ".h5") if dump_attention is not None else []
+    reports = outputs_for(trials, report, "report", ".html") if report is not None else []
     tables = [x for x in (csv, review) if x is not None]
     if not dry_run:
-        work.refuse_collisions([*outputs, *attention, *tables], [*trials, *wanted.inputs])
+        refuse_collisions([*outputs, *attention, *reports, *tables], [*trials, *wanted.inputs])
     for table in tables:
         check_output(table, overwrite=overwrite)
     method = method_for(wanted, as_device(device))
@@ -92,9 +111,9 @@ def label(
         with console.progress("labelling", len(trials), as_json) as bar:
             for n, source in enumerate(trials):
                 try:
-                    summary = work.label_file(method, source, outputs[n], options)
-                    if attention and not dry_run:
-                        work.dump_attention(method, source, attention[n], options)
+                    dump = attention[n] if attention and not dry_run else None
+                    page = reports[n] if reports else None
+                    summary = work.label_file(method, source, outputs[n], options, dump, page)
                 except _FAILURES as error:
                     if len(trials) == 1:
                         raise
@@ -122,6 +141,8 @@ def label(
 
 def _print(summary: "work.LabelSummary", brief: bool) -> None:  # type: ignore[name-defined] # noqa: F821
     """A few lines for a person; one line a trial when there are many."""
+    from automarkerlabel.filling.fill import summary as told
+
     share = f"{100 * summary.labelled_share:.1f} % of the points"
     found = f"{len(summary.found)} of {summary.n_labels} labels found, on {share}"
     where = summary.output or "nothing written (--dry-run)"
@@ -131,6 +152,7 @@ def _print(summary: "work.LabelSummary", brief: bool) -> None:  # type: ignore[n
     if brief:
         doubts = f", {len(summary.doubtful)} doubtful" if summary.doubtful else ""
         swaps = f", {len(summary.swaps)} changes of label within columns" if summary.swaps else ""
+        swaps += f", {told(summary.gaps)}" if summary.gaps else ""
         console.results.print(f"{Path(summary.trial).name}: {found}{swaps}{doubts}, {how} -> {where}", markup=False)
         return
     console.results.print(f"{summary.trial}: {found}; mean confidence {summary.mean_confidence:.3f}", markup=False)
@@ -138,6 +160,8 @@ def _print(summary: "work.LabelSummary", brief: bool) -> None:  # type: ignore[n
     console.results.print(
         f"{summary.n_tracklets} tracklets, {summary.unlabelled_tracklets} left without a label", markup=False
     )
+    if summary.gaps:
+        console.results.print(told(summary.gaps), markup=False)
     lacking = [x for x in summary.missing if x not in summary.optional]
     if lacking and summary.match is None:  # of a match a note says so
         console.results.print(f"missing: {', '.join(lacking)}", markup=False)

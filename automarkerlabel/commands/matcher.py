@@ -39,6 +39,7 @@ def train_matcher(
     out: Path | None,
     device: str,
     why: list[str],
+    rename: dict[str, str],
     **options: Any,
 ) -> None:
     """Train it endlessly on simulated bodies, or fine-tune it on labelled trials.
@@ -46,6 +47,7 @@ def train_matcher(
     reading  units, upward axis and excluded columns of the trials.
     given    settings as options; `unfit` other options that were given and that the matcher has not.
     why      it is the matcher, in a line, where the user did not name it.
+    rename   new labels by old ones.
     """
     from automarkerlabel import collect, teach
     from automarkerlabel.labeller import as_device
@@ -66,7 +68,7 @@ def train_matcher(
         paths = collect.find_trials(data)
         teach.refuse_inputs(out, [*paths, *plan.motion, None if plan.base is None else Path(plan.base)])
         with console.progress("reading", len(paths), as_json) as bar:
-            sources = collect.read_labelled(paths, *reading, lambda *_: console.advance(bar))
+            sources = collect.read_labelled(paths, *reading, lambda *_: console.advance(bar), rename)
     if motion and not as_json:
         console.say("reading motion clips")
     trainer, lines = teach_matcher.prepare(plan, sources)

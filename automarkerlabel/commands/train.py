@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automarkerlabel import console
-from automarkerlabel.commands.common import AsJson, Device, Exclude, Overwrite, Units, Up
+from automarkerlabel.commands.common import AsJson, Device, Exclude, Overwrite, Rename, Units, Up
 from automarkerlabel.commands.matcher import MATCHER_SETTINGS, BatchPoints, CoolDown, Minutes, Steps, train_matcher
 from automarkerlabel.commands.options import add_field_options, read_config
 from automarkerlabel.errors import InputError
@@ -78,6 +78,7 @@ def train(
     units: Units = None,
     up: Up = None,
     exclude: Exclude = None,
+    rename: Rename = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -85,8 +86,10 @@ def train(
 ) -> None:
     """Train a model on labelled trials of your own marker set, or on simulated people who wear it."""
     from automarkerlabel import collect, parallel, teach
+    from automarkerlabel.io.renaming import read_renaming
     from automarkerlabel.labeller import as_device
 
+    names = read_renaming(rename) if rename is not None else {}
     settings = read_config(config, {*given, "model_type", "preset"})  # of which `aml tune` writes the last two
     model_type = model_type or settings.pop("model_type", None)
     preset = str(preset or settings.pop("preset", _PRESET))
@@ -116,7 +119,7 @@ def train(
         }  # fmt: skip
         train_matcher(
             data or [], motion or [], (units, up, exclude), given, [name for name, asked in others.items() if asked],
-            as_json, out=out, base=base, resume=resume, overwrite=overwrite, device=device, why=why,
+            as_json, out=out, base=base, resume=resume, overwrite=overwrite, device=device, why=why, rename=names,
             **matcher_only,
         )  # fmt: skip
         return
@@ -140,7 +143,7 @@ def train(
         paths = collect.find_trials(places)
         teach.refuse_inputs(out, [*paths, config, marker_set, training_values, shared["base"]])
         with console.progress("reading", len(paths), as_json) as bar:
-            sources = collect.read_labelled(paths, units, up, exclude, lambda *_: console.advance(bar))
+            sources = collect.read_labelled(paths, units, up, exclude, lambda *_: console.advance(bar), names)
         for note in collect.label_notes(sources):
             console.say(f"note: {note}")
         return sources

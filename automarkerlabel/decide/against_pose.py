@@ -13,7 +13,7 @@ import numpy.typing as npt
 from automarkerlabel.decide.consistency import Distances, apart
 from automarkerlabel.decide.handedness import Hands
 from automarkerlabel.decide.mistakes import limbs as limbs_of
-from automarkerlabel.decide.placed import against, place, witnesses
+from automarkerlabel.decide.placed import Held, against, place, unlikely, witnesses
 from automarkerlabel.trial import BoolArray, FloatArray, IntArray
 
 Array = npt.NDArray[np.float64]
@@ -26,9 +26,8 @@ _EXCHANGE_NATS = 1.5  # against an exchange before anything is seen; the like of
 _PAIR_NATS = 4.0  # the same, for each pair of a limb: standing otherwise than in the pose may look like one
 _ASKED_HANDS = 40  # limbs whose hands are looked at,
 _ASKED_PAIRS, _ASKED_NATS = 15, 4.0  # and pairs, unless distances speak against them by more
-_MOVED_NATS = 2.5  # against a marker having been put elsewhere, which may be anywhere,
-_NAME_NATS = 3.0  # and by which it must be likelier than another name for the same points
-_MOVED_ABOUT_MM = 60.0  # how far, mostly
+_MOVED_NATS = 2.0  # against a marker having been put elsewhere, which may be anywhere,
+_NAME_NATS = 5.0  # and by which it must be likelier than another name for the same points
 _MOVED_LEAST_MM = 25.0  # soft tissue moves markers as far
 _SAME_PLACE_MM, _SAME_SHARE = 30.0, 0.7  # nearer to an absent label's place than this, and than that share of the way
 _MOST_MOVES = 60
@@ -60,13 +59,14 @@ class Compared:
     moved: tuple[Moved, ...]
 
 
-def compared(points: FloatArray, own: Distances, pose: FloatArray, pairs: IntArray) -> Compared:
+def compared(points: FloatArray, own: Distances, pose: FloatArray, pairs: IntArray, same: BoolArray) -> Compared:
     """What the distances of a pose say against the labels.
 
     points `(n_moments, n_labels, 3)` of the trial.
     own    distances as they mostly are in the trial.
     pose   `(n_labels, 3)` mm, NaN where not known.
     pairs  `(n_pairs, 2)` left and right.
+    same   `(n_labels, n_labels)`: whether two labels are known to share a segment.
     """
     places = pose.astype(np.float64)
     source, nats = np.arange(len(pose)), np.zeros(len(pose))
@@ -80,7 +80,7 @@ def compared(points: FloatArray, own: Distances, pose: FloatArray, pairs: IntArr
         best, move = (0.0, None) if moved else _best_limb(now, then, limbs, hands, source)
         if best < _LEAST_NATS:
             best, move = _best_pair(now, then, hands, source)
-            elsewhere = max(_elsewhere(now, then, places), key=lambda x: x[0].nats, default=None)
+            elsewhere = max(_elsewhere(now, then, places, same), key=lambda x: x[0].nats, default=None)
             if elsewhere is not None and elsewhere[0].nats > max(_LEAST_NATS, best + _rather(elsewhere[0], move)):
                 absent = _absent_there(now, places, *elsewhere)
                 if absent is None:
@@ -114,7 +114,7 @@ def _absent_there(now: Distances, places: Array, moved: Moved, where: Array) -> 
 def _by_label(own: Distances, source: IntArray) -> Distances:
     """The distances of the points that each label should have."""
     both = np.ix_(source, source)
-    return Distances(own.centre[both], own.spread[both], own.mates)
+    return Distances(own.centre[both], own.spread[both], own.mates, own.low[both], own.high[both])
 
 
 def _costs(now: Distances, then: Array) -> Array:
@@ -221,19 +221,20 @@ def _best_limb(
     return best
 
 
-def _elsewhere(now: Distances, then: Array, places: Array) -> Iterator[tuple[Moved, Array]]:
+def _elsewhere(now: Distances, then: Array, places: Array, same: BoolArray) -> Iterator[tuple[Moved, Array]]:
     """Labels whose distances to their mates speak for another place than in the pose, and that place."""
     for label in np.flatnonzero(np.isfinite(places[:, 0]) & np.isfinite(now.centre).any(1)).tolist():
-        mates = witnesses(now, then, label)
+        mates = witnesses(now, then, label, same)
         if len(mates) < _FEWEST_WITNESSES:
             continue
         here, spread, pose = now.centre[label, mates], now.spread[label, mates], then[label, mates]
-        stay = float(against(here, pose, spread).sum())
-        if stay - float(against(here, here, spread).sum()) < _MOVED_NATS:
+        held = Held.of_label(now, label, mates, same)
+        stay = float(held.against(pose).sum())
+        if stay - float(held.against(held.middle).sum()) < _MOVED_NATS:
             continue
-        where, left = place(here, spread, places[mates])
+        where, left = place(held, here, spread, places[mates], places[label])
         by = float(np.linalg.norm(where - places[label]))
-        nats = stay - left - _MOVED_NATS - (by / _MOVED_ABOUT_MM) ** 2 / 2
+        nats = stay - left - _MOVED_NATS - float(unlikely(np.asarray(by)))
         if by > _MOVED_LEAST_MM:
             n = int(np.argmax(np.abs(here - pose)))
             yield Moved(label, by, int(mates[n]), float(here[n]), float(pose[n]), nats), where

@@ -18,7 +18,7 @@ from automarkerlabel.trial import BoolArray, FloatArray, IntArray, Trial
 
 Array = npt.NDArray[np.float64]
 
-MAX_WINDOWS = 10  # windows of one tracklet that count as independent evidence
+MAX_WINDOWS = 20  # windows of one tracklet that count as independent evidence
 TIME_LIMIT_S = 25.0
 FREE = -2  # a tracklet whose label is not held
 

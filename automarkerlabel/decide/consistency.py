@@ -20,6 +20,7 @@ _FEWEST_MOMENTS = 3
 _LEAST_MM = 3.0
 _SIGMA_OF_HALF = 0.6745  # half of a normal distribution is this near to its middle, in standard deviations
 _QUANTILES = 101
+_OUTERMOST = 0.05  # of the moments, at each end
 _MOST_SPREADS = 30.0
 _AT_ONCE = 500  # moments
 MOMENTS_HZ = 20.0
@@ -31,18 +32,22 @@ class Distances:
 
     centre, spread  `(n_labels, n_labels)` mm, NaN where not known.
     mates           `(n_labels, n_mates)`: of each label those whose distance changes least.
+    low, high       `(n_labels, n_labels)` mm: what the distance keeps between, but for one moment in ten.
     """
 
     centre: Array
     spread: Array
     mates: IntArray
+    low: Array
+    high: Array
 
     @classmethod
     def of_motion(cls, points: FloatArray) -> "Distances":
         """As measured in `(n_frames, n_labels, 3)`, mm, NaN where hidden."""
         moments = np.unique(np.linspace(0, len(points) - 1, _MOST_MOMENTS).astype(np.int64))
-        centre, spread = _densest_half(apart(points[moments]))
-        return cls(centre, spread, _mates(spread))
+        ordered = np.sort(apart(points[moments]), axis=0)  # NaN last
+        centre, spread = _densest_half(ordered)
+        return cls(centre, spread, _mates(spread), *_range(ordered))
 
 
 def apart(points: npt.NDArray[np.floating]) -> Array:
@@ -51,10 +56,10 @@ def apart(points: npt.NDArray[np.floating]) -> Array:
     return np.asarray(np.linalg.norm(exact[..., :, None, :] - exact[..., None, :, :], axis=-1))
 
 
-def _densest_half(distance: Array) -> tuple[Array, Array]:
-    """Middle and spread `(n, n)` of the shortest interval that holds half of the values `(n_moments, n, n)`."""
-    count = (~np.isnan(distance)).sum(0)
-    ordered = np.sort(distance, axis=0)  # NaN last
+def _densest_half(ordered: Array) -> tuple[Array, Array]:
+    """Middle and spread `(n, n)` of the shortest interval that holds half of the values `(n_moments, n, n)`, the
+    least first and NaN last."""
+    count = (~np.isnan(ordered)).sum(0)
     share = np.linspace(0, 1, _QUANTILES)[:, None, None]
     which = np.rint(share * np.maximum(count - 1, 0)).astype(np.int64)
     quantile = np.take_along_axis(ordered, which, 0)  # (n_quantiles, n, n)
@@ -68,6 +73,14 @@ def _densest_half(distance: Array) -> tuple[Array, Array]:
     centre = np.where(unknown, np.nan, (low + high) / 2)
     spread = np.where(unknown, np.nan, np.maximum((high - low) / 2 / _SIGMA_OF_HALF, _LEAST_MM))
     return centre, spread
+
+
+def _range(ordered: Array) -> tuple[Array, Array]:
+    """Between what the values lie, the outermost left out at both ends; as `_densest_half`."""
+    last = np.maximum((~np.isnan(ordered)).sum(0) - 1, 0)
+    ends = (np.rint(share * last).astype(np.int64)[None] for share in (_OUTERMOST, 1 - _OUTERMOST))
+    low, high = (np.take_along_axis(ordered, at, 0)[0] for at in ends)
+    return low, high
 
 
 def _mates(spread: Array) -> IntArray:

@@ -48,7 +48,7 @@ def find_axes(
     Raises `TrialError` if the user's word is none of those known.
     """
     sample = points[:: max(1, len(points) // _SAMPLED_FRAMES)]
-    axes, notes = _find_units(sample, units_text, units)
+    axes, notes = _find_units(sample, units_text, "POINT:UNITS", units)
     if up is not None:
         return replace(axes, up=up, up_found="--up"), notes
     heights = sample.reshape(-1, 3)
@@ -65,7 +65,28 @@ def find_axes(
     return axes, notes + _doubt_up(axes.up, heights)
 
 
-def _find_units(sample: FloatArray, text: str, units: str | None) -> tuple[FileAxes, list[str]]:
+def assumed_axes(
+    points: FloatArray, units_text: str, where: str, assumed_up: str, why: str, units: str | None, up: str | None
+) -> tuple[FileAxes, list[str]]:
+    """The axes of a file of a format that names no upward axis, and a note on everything that was assumed.
+
+    `points` are as in `find_axes`. Units: the user's, else `units_text`, which stands at `where`, else as in
+    `find_axes`. Up: the user's, else `assumed_up`, and `why` that, in words.
+
+    Raises `TrialError` if the user's word is none of those known.
+    """
+    sample = points[:: max(1, len(points) // _SAMPLED_FRAMES)]
+    axes, notes = _find_units(sample, units_text, where, units)
+    if up is not None:
+        return replace(axes, up=up, up_found="--up"), notes
+    axes = replace(axes, up=assumed_up, up_found=f"assumed, {why}")
+    heights = sample.reshape(-1, 3)
+    heights = np.asarray(heights[~np.isnan(heights[:, 0])] * axes.mm_per_unit, np.float32)
+    assumed = f"the file names no upward axis; {assumed_up} is taken, {why}; --up overrules it"
+    return axes, [*notes, *(_doubt_up(assumed_up, heights) or [assumed])]
+
+
+def _find_units(sample: FloatArray, text: str, where: str, units: str | None) -> tuple[FileAxes, list[str]]:
     if units is not None:
         return FileAxes(units=units, units_found="--units"), []
     span = _span(sample)
@@ -73,15 +94,15 @@ def _find_units(sample: FloatArray, text: str, units: str | None) -> tuple[FileA
     if known is None:
         guess = "m" if 0 < span < _LARGEST_SPAN_M else "mm"
         why = "assumed, from the size of the points" if guess == "m" else "assumed"
-        said = f"POINT:UNITS says {text.strip()!r}" if text.strip() else "the file names no units"
+        said = f"{where} says {text.strip()!r}" if text.strip() else "the file names no units"
         return FileAxes(units=guess, units_found=why), [f"{said}; {guess} is assumed; use --units if that is wrong"]
     lowest, highest = _PLAUSIBLE_SPAN_MM
     notes = []
     if span > 0 and not lowest <= span * MM_PER_UNIT[known] <= highest:
         notes.append(
-            f"POINT:UNITS says {known}, but the points of a frame span {span:.3g} {known}; use --units if it is wrong"
+            f"{where} says {known}, but the points of a frame span {span:.3g} {known}; use --units if it is wrong"
         )
-    return FileAxes(units=known, units_found="POINT:UNITS"), notes
+    return FileAxes(units=known, units_found=where), notes
 
 
 def _span(sample: FloatArray) -> float:

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from automarkerlabel.errors import TrialError
-from automarkerlabel.io import c3d_check, c3d_layout, c3d_new, c3d_patch
+from automarkerlabel.io import c3d_check, c3d_filled, c3d_layout, c3d_new, c3d_patch
 from automarkerlabel.io.axes_found import find_axes
 from automarkerlabel.io.c3d_layout import Layout, list_entries
 from automarkerlabel.io.c3d_parameters import decoded
 from automarkerlabel.io.computed import computed_columns
-from automarkerlabel.markerset import is_unlabelled
+from automarkerlabel.io.names import full_names, output_names, split_prefix
 from automarkerlabel.scores import OutputColumn
-from automarkerlabel.trial import Trial
+from automarkerlabel.trial import BoolArray, Trial
 
 _MODEL_GROUPS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS", "REACTIONS", "MODELED_MARKERS")
 _NAMED_IN_NOTE = 5
@@ -50,8 +50,28 @@ def write_labelled(
             f"{source}: expected the trial that was read from it, with {layout.n_frames} frames and {layout.n_points}"
             f" columns, found {trial.n_frames} and {trial.n_columns}"
         )
-    c3d_patch.check_pieces(layout, [column.pieces for column in columns])
-    patch = c3d_patch.patched(layout, [(_full_name(trial, column), column.pieces) for column in columns])
+    pieces = [column.pieces for column in columns]
+    c3d_patch.check_pieces(layout, pieces)
+    patch = c3d_patch.patched(layout, list(zip(output_names(trial, columns), pieces, strict=True)))
+    with path.open("wb") as file:
+        for chunk in patch.chunks:
+            file.write(chunk)
+    c3d_check.check_copy(c3d_layout.open_layout(path), layout, patch)
+    return c3d_check.check_with_ezc3d(source, layout, path, patch) if verify else ()
+
+
+def write_filled(source: Path, path: Path, trial: Trial, mask: BoolArray, verify: bool = True) -> tuple[str, ...]:
+    """A copy of the C3D file `source` in which the points of `trial` are added where `mask` is True, with a residual
+    and a camera mask of 0, as the format has it for points that were not measured; all else bit for bit.
+
+    `trial` has the frames and columns of the source. The copy is checked as one of `write_labelled` is; returns notes.
+
+    Raises `TrialError` if they do not fit or a point would replace one that is seen, `OutputError` for a point that the
+    integers of the source cannot hold, `VerificationError` if the copy is not what was to be written.
+    """
+    layout = c3d_layout.open_layout(source)
+    names, _ = column_names(layout)
+    patch = c3d_filled.filled(layout, names, trial.axes.to_file(trial.positions), mask)
     with path.open("wb") as file:
         for chunk in patch.chunks:
             file.write(chunk)
@@ -62,7 +82,7 @@ def write_labelled(
 def trial_of(layout: Layout, units: str | None = None, up: str | None = None) -> Trial:
     """The trial that a layout holds; see `read`."""
     names, notes = column_names(layout)
-    subjects, labels = zip(*(_split_prefix(name) for name in names), strict=True) if names else ((), ())
+    subjects, labels = zip(*(split_prefix(name) for name in names), strict=True) if names else ((), ())
     computed = computed_columns(labels, _model_outputs(layout))
     points = layout.coordinates.copy()
     points[layout.hidden] = np.nan
@@ -93,52 +113,17 @@ def column_names(layout: Layout) -> tuple[list[str], list[str]]:
     if twice:
         more = ", ..." if len(twice) > _NAMED_IN_NOTE else ""
         notes.append(f"{len(twice)} names stand more than once: {', '.join(twice[:_NAMED_IN_NOTE])}{more}")
-    prefixes = sorted({_split_prefix(x)[0] for x in names} - {""})
+    prefixes = sorted({split_prefix(x)[0] for x in names} - {""})
     if len(prefixes) > 1:
         notes.append(f"names of {len(prefixes)} subjects: {', '.join(prefixes)}")
     return names, notes
-
-
-def full_names(trial: Trial) -> list[str]:
-    """Names with their subjects' prefixes put back."""
-    return [
-        f"{subject}:{label}" if subject else label for subject, label in zip(trial.subjects, trial.labels, strict=True)
-    ]
-
-
-def _split_prefix(name: str) -> tuple[str, str]:
-    """("Nick01", "LFHD") of "Nick01:LFHD"; ("", name) where there is no prefix."""
-    subject, colon, label = name.rpartition(":")
-    return (subject, label) if colon and subject and label else ("", name)
-
-
-def _full_name(trial: Trial, column: OutputColumn) -> str:
-    """An output column's name as the file stores it: with the prefix of its subject, if names here have one.
-
-    A column that keeps its name keeps its prefix. One that gets a name gets the prefix most common among its pieces,
-    else among the trial's markers; one without a name (`*3`) gets none.
-    """
-    sources = [c for c, _, _ in column.pieces]
-    label = column.label
-    if sources and trial.labels[sources[0]] == label:
-        subject = trial.subjects[sources[0]]
-    elif is_unlabelled(label) or ":" in label:
-        subject = ""
-    else:
-        subject = _most_common(trial, sources) or _most_common(trial, trial.marker_columns)
-    return f"{subject}:{label}" if subject else label
-
-
-def _most_common(trial: Trial, columns: Sequence[int]) -> str:
-    counted = Counter(trial.subjects[c] for c in columns if trial.subjects[c])
-    return counted.most_common(1)[0][0] if counted else ""
 
 
 def _model_outputs(layout: Layout) -> frozenset[str]:
     """Labels that the file lists as angles, forces, ...: POINT:ANGLES and the like, and what TYPE_GROUPS adds."""
     groups = {*_MODEL_GROUPS, *layout.texts("POINT", "TYPE_GROUPS")}
     lists = (list_entries(layout, "POINT", group) for group in sorted(groups))
-    return frozenset(_split_prefix(decoded(x))[1] for entries in lists for x in entries if decoded(x))
+    return frozenset(split_prefix(decoded(x))[1] for entries in lists for x in entries if decoded(x))
 
 
 def _missing(layout: Layout) -> list[str]:

@@ -61,6 +61,7 @@ def check_with_ezc3d(source: Path, layout: Layout, copy: Path, patch: Patch) -> 
         "copy": str(copy),
         "names": [None if kept else name for name, kept in zip(patch.names, patch.kept, strict=True)],
         "pieces": list(patch.pieces),
+        "n_added": patch.n_added,
         "found": {"n_columns": layout.n_points, "n_frames": layout.n_frames, "sizes": _sizes(layout)},
         "memory_bytes": _MEMORY_BYTES + _MEMORY_PER_BYTE * size,
     }

@@ -21,11 +21,14 @@ def limit_memory(n_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
 
 
-def difference(source: Any, copy: Any, names: list[str | None], pieces: list[list[list[int]]]) -> str | None:
+def difference(
+    source: Any, copy: Any, names: list[str | None], pieces: list[list[list[int]]], n_added: int = 0
+) -> str | None:
     """How the copy that ezc3d read differs from the source that it read, in words; None if it does not.
 
     `pieces` are the samples `(column, start, stop)` of the source in each column of the copy; `names` what each is to
-    be called, None for the name of the source column of its first piece.
+    be called, None for the name of the source column of its first piece; `n_added` how many points of it are hidden in
+    the source.
     """
     import numpy as np
 
@@ -47,8 +50,9 @@ def difference(source: Any, copy: Any, names: list[str | None], pieces: list[lis
             n_seen += int(seen.sum())
             if not np.array_equal(before[c, start:stop][seen], after[n, start:stop][seen]):
                 return f"column {n + 1} ({new[n]}): its positions are not those of column {c + 1} of the original"
-    if int((~np.isnan(after[..., 0])).sum()) != n_seen:
-        return f"expected {n_seen} visible points, found {int((~np.isnan(after[..., 0])).sum())}"
+    n_expected, n_found = n_seen + n_added, int((~np.isnan(after[..., 0])).sum())
+    if n_found != n_expected:
+        return f"expected {n_expected} visible points, found {n_found}"
     if copy["parameters"]["POINT"]["RATE"]["value"][0] != source["parameters"]["POINT"]["RATE"]["value"][0]:
         return "the frame rate changed"
     if not np.array_equal(source["data"]["analogs"], copy["data"]["analogs"], equal_nan=True):
@@ -101,7 +105,8 @@ def main() -> None:
     print(json.dumps({"disagreement": unlike}), flush=True)
     if unlike is None:
         copy = ezc3d.c3d(question["copy"])
-        print(json.dumps({"difference": difference(source, copy, question["names"], question["pieces"])}), flush=True)
+        unlike = difference(source, copy, question["names"], question["pieces"], question["n_added"])
+        print(json.dumps({"difference": unlike}), flush=True)
 
 
 if __name__ == "__main__":

@@ -128,10 +128,15 @@ def floats_of(raw: npt.NDArray[np.uint32], processor: str) -> FloatArray:
     return np.where(turned == np.uint32(0x80000000), np.float32(np.nan), value).astype(np.float32)
 
 
+def float_words(values: npt.ArrayLike, processor: str) -> npt.NDArray[np.uint32]:
+    """The raw 32-bit words, as this machine reads them from the file, of floats that are 0 or of usual size."""
+    bits = np.asarray(values, np.float32).view(np.uint32)
+    if processor == "DEC":
+        bits = np.where(bits & np.uint32(0x7FFFFFFF), bits + np.uint32(2 << 23), np.uint32(0))
+        bits = bits << np.uint32(16) | bits >> np.uint32(16)
+    return np.asarray(bits.byteswap() if processor == "MIPS" else bits, np.uint32)
+
+
 def float_word(value: float, processor: str) -> np.uint32:
-    """The raw 32-bit word, as this machine reads it from the file, of a float that is 0 or of usual size."""
-    bits = int(np.array(value, np.float32).view(np.uint32))
-    if processor == "DEC" and bits:
-        bits += 2 << 23
-        bits = (bits << 16 | bits >> 16) & 0xFFFFFFFF
-    return np.uint32(int.from_bytes(bits.to_bytes(4, "big"), "little") if processor == "MIPS" else bits)
+    """The raw word of one float; see `float_words`."""
+    return np.uint32(float_words(value, processor))

@@ -32,6 +32,7 @@ class Patch:
     kept        for each column, whether its name is, byte for byte, that of its first piece's column in the source.
     words       `(n_frames, frame_words)`: raw bits of its point block.
     n_visible   points that are seen in it.
+    n_added     how many of them are hidden in the source.
     """
 
     chunks: Sequence[Any]
@@ -40,6 +41,7 @@ class Patch:
     kept: Sequence[bool]
     words: npt.NDArray[Any]
     n_visible: int
+    n_added: int = 0
 
 
 def patched(layout: Layout, columns: Sequence[tuple[str, Pieces]]) -> Patch:

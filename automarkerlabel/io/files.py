@@ -1,6 +1,7 @@
 """Reading and writing files safely: regular files only, outputs whole or not at all."""
 
 import os
+import re
 import secrets
 import stat
 from collections.abc import Collection, Iterator
@@ -37,6 +38,16 @@ def read_bytes(path: Path, max_bytes: int | None = None) -> bytes:
         raise InputError(f"{path}: cannot be read ({_reason(error)})") from error
     except (MemoryError, OverflowError) as error:
         raise FileFormatError(f"{path}: {size:,} bytes are more than fit into memory") from error
+
+
+def read_head(path: Path, n_bytes: int) -> bytes:
+    """The first bytes of a regular file. Raises `InputError` if it cannot be read."""
+    check_input(path)
+    try:
+        with path.open("rb") as file:
+            return file.read(n_bytes)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({_reason(error)})") from error
 
 
 def check_output(
@@ -93,6 +104,15 @@ def atomic(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({_reason(error)})") from error
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what processes that were killed while they wrote `path` with `atomic` have left beside it."""
+    name = re.compile(rf"\.{re.escape(path.stem[:100])}\.[0-9a-f]{{8}}{re.escape(path.suffix)}")
+    for other in path.parent.iterdir():
+        if name.fullmatch(other.name):
+            with suppress(OSError):
+                other.unlink()
 
 
 def _sync(path: Path) -> None:

@@ -5,15 +5,18 @@ is hidden where its cells are blank, missing at the end of the row, no numbers (
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from automarkerlabel.errors import FileFormatError, OutputError, TrialError, VerificationError
+from automarkerlabel.errors import FileFormatError, OutputError, TrialError
 from automarkerlabel.io.axes_found import known_units
 from automarkerlabel.io.computed import computed_columns
+from automarkerlabel.io.copied import NO_FLAG, check_copy, sources
+from automarkerlabel.io.names import full_names, output_names, split_prefix
+from automarkerlabel.io.point_table import stated_rate
+from automarkerlabel.io.text_table import printable
 from automarkerlabel.io.trc_text import (
     Floats,
     TrcText,
@@ -23,11 +26,9 @@ from automarkerlabel.io.trc_text import (
     stated_count,
     with_n_markers,
 )
-from automarkerlabel.markerset import is_unlabelled
-from automarkerlabel.scores import OutputColumn, apply
-from automarkerlabel.trial import FileAxes, FloatArray, Trial
+from automarkerlabel.scores import OutputColumn
+from automarkerlabel.trial import BoolArray, FileAxes, Trial
 
-_RATE_TOLERANCE = 0.02
 # A floor at 0: where the lowest and the highest points of a person above it are.
 _LOWEST_MM, _HIGHEST_MM = (-100.0, 500.0), (300.0, 2600.0)
 
@@ -48,9 +49,10 @@ def read(path: Path, units: str | None = None, up: str | None = None) -> Trial:
         notes.append(f"{int(hidden.sum())} points stand at exactly 0 0 0; taken as hidden")
         points[hidden] = np.nan
     axes = _axes(source, points, units, up)
-    prefixes, names = zip(*(_split_subject(x) for x in labels), strict=True) if labels else ((), ())
+    rate = stated_rate(path, "DataRate", source.values.get("datarate", ""), times[:, 1], notes)
+    prefixes, names = zip(*(split_prefix(x) for x in labels), strict=True) if labels else ((), ())
     return Trial(
-        axes.to_mm_z_up(points), names, _rate(source, times, notes), first_frame=_first_frame(times), axes=axes,
+        axes.to_mm_z_up(points), names, rate, first_frame=_first_frame(times), axes=axes,
         subjects=prefixes, computed=computed_columns(names), notes=notes,
     )  # fmt: skip
 
@@ -65,7 +67,7 @@ def write(path: Path, trial: Trial) -> None:
     up = "" if trial.axes.up == "y" else f"\tup={trial.axes.up}"
     rate = f"{trial.rate_hz:.12g}"
     counts = f"{trial.n_frames}\t{trial.n_columns}\t{trial.axes.units}\t{rate}\t{trial.first_frame}\t{trial.n_frames}"
-    names = [_full_name(s, x) for s, x in zip(trial.subjects, trial.labels, strict=True)]
+    names = full_names(trial)
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(f"PathFileType\t4\t(X/Y/Z)\ttrial.trc{up}\n")
         file.write(
@@ -92,7 +94,7 @@ def write_labelled(
     text = open_text(source)
     if len(text.rows) != trial.n_frames:
         raise TrialError(f"{source}: expected {trial.n_frames} frames as in the trial, found {len(text.rows)}")
-    names = [_output_name(trial, out) for out in columns]
+    names = output_names(trial, columns)
     ending = b"\r\n" if text.lines[text.label_line].endswith(b"\r") else b"\n"
     head = list(text.lines[: text.rows[0]] if text.rows else text.lines)
     head[text.value_line] = with_n_markers(text, len(columns))
@@ -105,8 +107,34 @@ def write_labelled(
         for row in _output_rows(text, trial, columns):
             file.write(b"\t".join(row) + ending)
     if verify:
-        _verify(path, trial, columns, names)
+        check_copy(path, read(path, trial.axes.units, trial.axes.up), trial, columns, names)
     return ()
+
+
+def write_filled(source: Path, path: Path, trial: Trial, mask: BoolArray, verify: bool = True) -> tuple[str, ...]:
+    """A copy of the TRC file `source` in which the points of `trial` stand where `mask` is True; every other cell keeps
+    its characters. A TRC cannot say which points were not measured, which the note returned says.
+
+    Raises `TrialError` if trial and source do not fit together, `VerificationError` if the copy is not what was to be
+    written.
+    """
+    text = open_text(source)
+    if mask.shape != (len(text.rows), trial.n_columns):
+        raise TrialError(f"{source}: expected {len(text.rows)} frames as in the file, found {mask.shape[0]}")
+    points = trial.axes.to_file(trial.positions)
+    lines = list(text.lines)
+    for row in np.flatnonzero(mask.any(1)).tolist():
+        cells = text.cells(row)
+        cells += [b""] * (2 + 3 * trial.n_columns - len(cells))
+        for column in np.flatnonzero(mask[row]).tolist():
+            cells[2 + 3 * column : 5 + 3 * column] = [b"%.9g" % x for x in points[row, column].tolist()]
+        ending = b"\r" if lines[text.rows[row]].endswith(b"\r") else b""
+        lines[text.rows[row]] = (text.separator or b" ").join(cells) + ending
+    path.write_bytes(b"\n".join(lines))
+    if verify:
+        whole = [OutputColumn(label, ((n, 0, trial.n_frames),)) for n, label in enumerate(trial.labels)]
+        check_copy(path, read(path, trial.axes.units, trial.axes.up), trial, whole, full_names(trial))
+    return (NO_FLAG,)
 
 
 def _encoded(labels: str, encoding: str) -> bytes:
@@ -129,29 +157,6 @@ def _columns(source: TrcText, points: Floats) -> tuple[list[str], list[str]]:
     if stated is not None and stated != n_frames:
         notes.append(f"NumFrames says {stated}, the file has {n_frames} rows; taken as {n_frames}")
     return source.labels + [""] * (n_columns - n_named), notes
-
-
-def _rate(source: TrcText, times: Floats, notes: list[str]) -> float:
-    """Frames a second: DataRate, or, where that is no number above 0, what the times say. Doubts go to `notes`."""
-    text = source.values.get("datarate", "")
-    try:
-        stated = float(text)
-    except ValueError:
-        stated = 0.0
-    seconds = times[:, 1][np.isfinite(times[:, 1])]
-    step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
-    timed = 1 / step if step > 0 else 0.0
-    if np.isfinite(stated) and stated > 0:
-        # Times rounded to milliseconds: compare over the whole recording rather than over one step.
-        span = float(seconds[-1] - seconds[0]) if len(seconds) > 1 else 0.0
-        over_all = (len(seconds) - 1) / span if span > 0 else stated
-        if abs(over_all / stated - 1) > _RATE_TOLERANCE:
-            notes.append(f"DataRate says {stated:g} Hz, the times {over_all:.4g} Hz; taken as {stated:g} Hz")
-        return stated
-    if timed:
-        notes.append(f"DataRate says {text!r}; {timed:.4g} Hz is taken from the times")
-        return timed
-    raise FileFormatError(f"{source.path}: expected a DataRate above 0, found {text!r}; correct the header")
 
 
 def _first_frame(times: Floats) -> int:
@@ -196,44 +201,15 @@ def _stands_along_z(points_mm: Floats) -> bool:
     return bool(stands and low[1] < _LOWEST_MM[0] and spread[2] > spread[1])
 
 
-def _split_subject(label: str) -> tuple[str, str]:
-    subject, _, name = label.rpartition(":")
-    return (subject, name) if subject and name else ("", label)
-
-
-def _full_name(subject: str, label: str) -> str:
-    return f"{subject}:{label}" if subject else label
-
-
-def _output_name(trial: Trial, out: OutputColumn) -> str:
-    """The name with its subject's prefix: that of its source columns, or of the file's only subject."""
-    if is_unlabelled(out.label):
-        return out.label
-    own = Counter(trial.subjects[c] for c, _, _ in out.pieces if trial.subjects[c])
-    every = {s for s in trial.subjects if s}
-    subject = own.most_common(1)[0][0] if own else every.pop() if len(every) == 1 else ""
-    return _full_name(subject, out.label)
-
-
 def _label_lines(names: Sequence[str]) -> str:
-    bad = [name for name in names if not name.isprintable()]
-    if bad:
-        raise OutputError(f"labels: {bad[0]!r} cannot stand in a TRC file; rename it")
+    printable(names, "TRC file")
     coordinates = "\t".join(f"X{n}\tY{n}\tZ{n}" for n in range(1, len(names) + 1))
     return "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t\n\t\t" + coordinates
 
 
 def _output_rows(source: TrcText, trial: Trial, columns: Sequence[OutputColumn]) -> Iterator[list[bytes]]:
     """The cells of each output row: from the source column that is seen there, else as its first column has it."""
-    visible = trial.visible
-    origin = np.full((trial.n_frames, len(columns)), -1, np.int64)  # -1: blank
-    for n, out in enumerate(columns):
-        if not out.pieces:
-            continue
-        first = out.pieces[0][0]
-        origin[:, n] = np.where(visible[:, first], -1, first)  # "0 0 0", "NaN" or blank, as the file hides points
-        for column, start, stop in out.pieces:
-            origin[start:stop, n] = np.where(visible[start:stop, column], column, origin[start:stop, n])
+    origin = sources(trial, columns)
     blank = [b""] * 3
     for row in range(trial.n_frames):
         cells = source.cells(row)
@@ -242,13 +218,3 @@ def _output_rows(source: TrcText, trial: Trial, columns: Sequence[OutputColumn])
         for column in origin[row].tolist():
             out_cells += cells[2 + 3 * column : 5 + 3 * column] if column >= 0 else blank
         yield out_cells
-
-
-def _verify(path: Path, trial: Trial, columns: Sequence[OutputColumn], names: Sequence[str]) -> None:
-    copy = read(path, trial.axes.units, trial.axes.up)
-    wanted: FloatArray = apply(trial, columns).positions
-    found_names = [_full_name(s, x) for s, x in zip(copy.subjects, copy.labels, strict=True)]
-    if found_names != list(names):
-        raise VerificationError(f"{path}: read again, its labels are not those that were to be written")
-    if copy.positions.shape != wanted.shape or not np.array_equal(copy.positions, wanted, equal_nan=True):
-        raise VerificationError(f"{path}: read again, its points are not those that were to be written")

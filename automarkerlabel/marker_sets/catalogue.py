@@ -12,6 +12,7 @@ import numpy as np
 from automarkerlabel.errors import InputError, MarkerSetError, OutputError
 from automarkerlabel.io import files, opensim
 from automarkerlabel.io import read as read_trial
+from automarkerlabel.markerset import MarkerSet
 from automarkerlabel.matching.reference import Reference, pose_heading, reference_from_trial
 from automarkerlabel.simulate import wearing
 from automarkerlabel.simulate.definition import (
@@ -78,6 +79,25 @@ def every(own: bool = True) -> list[Definition]:
         find(name)
         for name in [*(own_names() if own else ()), *(n for n in built_in_names() if not own or n not in own_names())]
     ]
+
+
+def named_alike(marker_set: MarkerSet) -> Definition:
+    """The known set with the labels of `marker_set`, which says not where they sit on the body.
+
+    Labels that are optional there may be missing. Raises `MarkerSetError` where there is none, naming the closest.
+    """
+    labels = set(marker_set.labels)
+    definitions = every()
+    for definition in definitions:
+        if labels <= set(definition.labels) and not set(definition.labels) - labels - definition.optional:
+            return definition
+    shared = {d.name: len(labels & set(d.labels)) for d in definitions}
+    closest = max(shared, key=lambda name: shared[name])
+    raise MarkerSetError(
+        f"marker set {marker_set.name}: its file names {len(labels)} labels and not where they sit on the body;"
+        f" expected the labels of a known set, the closest is {closest} with {shared[closest]} of them; give a labelled"
+        " trial of it instead (--reference FILE, or aml marker-sets add)"
+    )
 
 
 def places(name: str | Path) -> MarkerPlaces:

@@ -152,8 +152,15 @@ class MatcherLabeller:
         """
         trial.require_points()
         tracklets = pieces.split(trial)
+        return tracklets, self.looked(trial, tracklets, reference)[0]
+
+    def looked(
+        self, trial: Trial, tracklets: list[Tracklet], reference: Reference | Sequence[Reference]
+    ) -> tuple[LabelScores, Search]:
+        """As `scores` of these tracklets, and the headings by which they were looked at."""
         decided = partial(decide_signed, temperature=self.temperature)
-        return tracklets, self._solved(trial, tracklets, reference, MatchOptions(), decided).scores
+        solved = self._solved(trial, tracklets, reference, MatchOptions(), decided)
+        return solved.scores, solved.about.search
 
     def _solved(
         self, trial: Trial, tracklets: list[Tracklet], reference: Reference | Sequence[Reference],

@@ -22,10 +22,11 @@ from automarkerlabel.matching.trials import TrialSampler, alternating
 from automarkerlabel.models.matcher_batch import MatchBatch
 from automarkerlabel.simulate.clips import load_clips
 from automarkerlabel.simulate.samples import ClipPoses, MatchSampler, SampleSettings
-from automarkerlabel.threads import choose_for_training
+from automarkerlabel.threads import choose_for_training, keep_or_choose
 
 FRESH = "none"  # as `base`: fresh weights, though there are trials to tune on
 _TUNING_STEPS, _TUNING_RATE, _TUNING_WARMUP = 400, 3e-4, 30
+_TUNING_SAVE = 25  # steps
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def _trainer(
 ) -> MatchTrainer:
     settings = MatchSettings(seed=plan.seed, mixed_precision=has_bfloat16(plan.device))
     if tuning:
-        settings = replace(settings, learning_rate=_TUNING_RATE, warmup_steps=_TUNING_WARMUP)
+        settings = replace(settings, learning_rate=_TUNING_RATE, warmup_steps=_TUNING_WARMUP, save_steps=_TUNING_SAVE)
     if plan.learning_rate is not None:
         settings = replace(settings, learning_rate=plan.learning_rate)
     if base is None:
@@ -154,7 +155,10 @@ def run(trainer: MatchTrainer, plan: MatchPlan, tuning: bool, on_log: Callable[[
     if plan.device == "cpu":
         first = trainer.batches(trainer.step)
         with torch.no_grad():
-            choose_for_training(lambda: trainer.matcher(first.query, first.dt_s, first.reference))
+            trainer.note["threads"] = keep_or_choose(
+                int(trainer.note.get("threads", 0)),
+                lambda: choose_for_training(lambda: trainer.matcher(first.query, first.dt_s, first.reference)),
+            )
     try:
         trainer.train(steps, plan.minutes, cool_down, on_log)
     finally:

@@ -8,7 +8,7 @@ import numpy as np
 
 from automarkerlabel import tracklets as pieces
 from automarkerlabel.errors import MarkerSetError
-from automarkerlabel.io.opensim import is_opensim, read_marker_set
+from automarkerlabel.io.marker_set_files import is_marker_set, is_vicon, read_marker_set
 from automarkerlabel.marker_sets import catalogue as catalogue
 from automarkerlabel.matching.labeller import MatcherLabeller, MatchOptions
 from automarkerlabel.matching.reference import Reference
@@ -66,9 +66,10 @@ def known_templates() -> tuple[Template, ...]:
 
 
 def template_named(name: str) -> Template:
-    """The template of a known set, of a TOML file, or of an OpenSim file put on the simulator's body.
+    """The template of a known set, of a TOML file, of an OpenSim file put on the simulator's body, or of the known set
+    whose labels a skeleton of Vicon has.
 
-    Raises `MarkerSetError` for an unknown name, `InputError` for a file that cannot be used.
+    Raises `MarkerSetError` for an unknown name or labels of no known set, `InputError` for a file that cannot be used.
     """
     return template_of(definition_named(name))
 
@@ -76,8 +77,10 @@ def template_named(name: str) -> Template:
 def definition_named(name: str) -> Definition:
     """As `template_named`, the definition alone."""
     path = Path(name)
-    if not is_opensim(path):
+    if not is_marker_set(path):
         return catalogue.find(name)
+    if is_vicon(path):
+        return catalogue.named_alike(read_marker_set(path))
     return Definition(path.stem, lines_from(body_places(read_marker_set(path)), {}), path.stem, f"{path.name}, OpenSim")
 
 

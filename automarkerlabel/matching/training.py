@@ -20,12 +20,13 @@ import torch
 from torch import Tensor, nn
 
 from automarkerlabel.errors import ModelError
+from automarkerlabel.io.files import remove_leftovers
 from automarkerlabel.matching import store as store
 from automarkerlabel.matching.store import SHIPPED, WEIGHTS
 from automarkerlabel.models.matcher import Matcher, MatcherConfig
 from automarkerlabel.models.matcher_batch import MatchBatch
 from automarkerlabel.models.matcher_loss import Figures, loss
-from automarkerlabel.training_task import refuse_divergence
+from automarkerlabel.training_task import refuse_divergence, trim_log
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -40,7 +41,9 @@ class MatchSettings:
     averaging        share of the old weights that the moving average keeps at a step.
     most_recycles    each step recycles once to this many times, drawn anew.
     mixed_precision  matrices in bfloat16: twice as fast on processors that have it.
-    save_minutes, log_steps  how often.
+    save_steps       how often; 0: every `save_minutes`. What is saved is rounded: only runs that save at the same steps
+                     are the same. With `save_steps` one that was killed and resumed is the unbroken one.
+    log_steps        how often.
     """
 
     learning_rate: float = 1e-3
@@ -50,6 +53,7 @@ class MatchSettings:
     averaging: float = 0.999
     most_recycles: int = 2
     mixed_precision: bool = True
+    save_steps: int = 0
     save_minutes: float = 10.0
     log_steps: int = 20
     seed: int = 0
@@ -131,6 +135,10 @@ class MatchTrainer:
         when losses are no numbers, `OutputError` when the state cannot be written.
         """
         started = saved = time.monotonic()
+        remove_leftovers(self.path)
+        trim_log(log_path(self.path), "step", self.step)
+        if not self.step:
+            self.save()  # so that a run that is killed soon can be resumed, too
         log = _Log(self)
         with self._stopping_at_signals():
             while not self.stop and (until_step is None or self.step < until_step):
@@ -139,10 +147,15 @@ class MatchTrainer:
                 log.add(*self._one_step(self._learning_rate(until_step, cool_down)))
                 if self.step % self.settings.log_steps == 0:
                     log.report(on_log)
-                if time.monotonic() - saved > 60 * self.settings.save_minutes:
+                if self._is_due(saved):
                     self.save()
                     saved = time.monotonic()
             self.save()
+
+    def _is_due(self, saved: float) -> bool:
+        if self.settings.save_steps:
+            return self.step % self.settings.save_steps == 0
+        return time.monotonic() - saved > 60 * self.settings.save_minutes
 
     def _learning_rate(self, until_step: int | None, cool_down: int) -> float:
         rate = self.settings.learning_rate * min(1.0, (self.step + 1) / max(1, self.settings.warmup_steps))
@@ -244,6 +257,10 @@ class MatchTrainer:
                 signal.signal(number, handler)
 
 
+def log_path(path: Path) -> Path:
+    return path.with_name(path.name + ".log.jsonl")
+
+
 @dataclass
 class _Log:
     """Collects figures of steps; writes a line of JSON beside the state and tells who listens."""
@@ -274,8 +291,7 @@ class _Log:
             step=self.trainer.step, **means, samples_per_s=speed, learning_rate=self.rate,
             skipped_steps=self.skipped, minutes=minutes,
         )  # fmt: skip
-        path = self.trainer.path
-        with path.with_name(path.name + ".log.jsonl").open("a", encoding="utf-8") as log:
+        with log_path(self.trainer.path).open("a", encoding="utf-8") as log:
             text = {k: v if v == v else None for k, v in asdict(line).items()}
             log.write(json.dumps(text, allow_nan=False) + "\n")
         if on_log:

@@ -25,7 +25,7 @@ class LuongAttention(nn.Module):
         self.combine = nn.Linear(2 * width, width, bias=False)
 
     def forward(self, states: Tensor, mask: Tensor, with_weights: bool = False) -> tuple[Tensor, Tensor | None]:
-        scores = states @ self.score(states).mT  # (batch, query, key)
+        scores = states @ self.score(states).transpose(1, 2)  # (batch, query, key)
         weights = masked_softmax(scores, mask)
         context = F.dropout(weights, self.dropout, self.training) @ states
         attended = torch.tanh(self.combine(torch.cat([context, states], -1)))
@@ -82,11 +82,11 @@ class ConvAttention(nn.Module):
 
     def forward(self, states: Tensor, mask: Tensor, with_weights: bool = False) -> tuple[Tensor, Tensor | None]:
         there = mask[:, None].to(states.dtype)  # (batch, 1, time)
-        x = states.mT * there  # (batch, width, time)
+        x = states.transpose(1, 2) * there  # (batch, width, time)
         for convolution in self.convolutions:
             x = convolution(x).relu() * there
         pooled = F.max_pool1d(x, _POOL, ceil_mode=True)  # none is below 0, so that padding is never the greatest
-        keys = self.project(pooled.mT)  # (batch, pool, width)
+        keys = self.project(pooled.transpose(1, 2))  # (batch, pool, width)
         # Samples come first: a pool has some if it has its first.
         weights = masked_softmax(self.score(states, keys), mask[:, ::_POOL])  # (batch, query, pool)
         context = F.dropout(weights, self.dropout, self.training) @ keys

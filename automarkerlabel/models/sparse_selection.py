@@ -40,6 +40,15 @@ def sparsemax(scores: Tensor) -> Tensor:
     return (scores - ((scores * kept).sum(-1, keepdim=True) - 1) / n) * kept
 
 
+def sorted_sparsemax(scores: Tensor) -> Tensor:
+    """As `sparsemax`, by sorting: without a loop, for graphs that are recorded once."""
+    ordered = scores.sort(-1, descending=True).values
+    excess = ordered.cumsum(-1) - 1
+    rank = torch.arange(1, scores.shape[-1] + 1, dtype=scores.dtype, device=scores.device)
+    n = (ordered * rank > excess).sum(-1, keepdim=True)
+    return (scores - excess.gather(-1, n - 1) / n).relu()
+
+
 class GhostBatchNorm(nn.Module):
     """Batch norm over virtual batches (Hoffer et al. 2017): when training each about `size` rows normalise among
     themselves; afterwards running statistics serve, and rows do not depend on each other."""
@@ -51,7 +60,10 @@ class GhostBatchNorm(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """`(n_rows, width)` -> the same; at least two rows when training."""
-        n_parts = max(1, len(rows) // self.size) if self.training else 1
+        if not self.training:
+            normed: Tensor = self.norm(rows)
+            return normed
+        n_parts = max(1, len(rows) // self.size)
         least, rest = divmod(len(rows), n_parts)
         parts = torch.split(rows, [least + (n < rest) for n in range(n_parts)])
         return torch.cat([self.norm(part) for part in parts])
@@ -93,9 +105,9 @@ class SelectionStep(nn.Module):
         self.own = nn.Linear(2 * width, 4 * width, bias=False)
         self.own_norm = GhostBatchNorm(4 * width)
 
-    def mask(self, guide: Tensor, prior: Tensor, seen: Tensor) -> Tensor:
-        """guide `(n, width)`, prior and seen `(n, n_features)` -> weights that sum to one over what is seen, or are all
-        0 where nothing is."""
+    def mask(self, guide: Tensor, prior: Tensor | float, seen: Tensor) -> Tensor:
+        """guide `(n, width)`, seen `(n, n_features)`, prior as it or a number -> weights that sum to one over what is
+        seen, or are all 0 where nothing is."""
         scores = (prior * self.choose_norm(self.choose(guide))).float()
         blind = ~seen.any(-1, keepdim=True)  # there must be something to choose from
         return sparsemax(scores.masked_fill(~(seen | blind), -1e9)) * seen
@@ -139,9 +151,10 @@ class SparseSelection(nn.Module):
         seen = (rows[..., _SEEN, None] > 0).expand(-1, -1, N_FEATURES).flatten(1)  # (n, n_features)
         values = self.norm(self.calibrate(rows).flatten(1))
         guide = self.guide(states[mask])
-        prior = torch.ones(seen.shape, device=seen.device)
-        decided = torch.zeros_like(guide)
-        importance = torch.zeros_like(prior)
+        # Numbers first, not tensors of a size: of those a recorded graph would keep the size.
+        prior: Tensor | float = 1.0
+        decided: Tensor | float = 0.0
+        importance: Tensor | float = 0.0
         for step in self.steps:
             assert isinstance(step, SelectionStep)
             chosen = step.mask(guide, prior, seen)
@@ -151,7 +164,7 @@ class SparseSelection(nn.Module):
             if with_weights:
                 importance = importance + decision.sum(-1, keepdim=True) * chosen
         attended = _back(self.project(decided), mask)
-        if not with_weights:
+        if not isinstance(importance, Tensor):
             return attended, None
         importance = importance / importance.sum(-1, keepdim=True).clamp(min=1e-12)
         return attended, torch.unflatten(_back(importance, mask), -1, (self.n_neighbours, N_FEATURES))

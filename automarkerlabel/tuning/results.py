@@ -41,13 +41,13 @@ def write_best(path: Path, standing: Standing) -> None:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def require_matplotlib() -> None:
-    """Raise `InputError`, which says what to install, where matplotlib is missing."""
+def require_matplotlib(asked: str = "--plots", extra: str = "tune") -> None:
+    """Raise `InputError`, which says what to install, where matplotlib is missing, which `asked` needs."""
     try:
         import matplotlib
     except ImportError as error:
         raise InputError(
-            "--plots: expected the package matplotlib, found none; pip install 'automarkerlabel[tune]'"
+            f"{asked}: expected the package matplotlib, found none; pip install 'automarkerlabel[{extra}]'"
         ) from error
     matplotlib.use("Agg")  # pictures go to files, whatever screen there is
 

@@ -1,0 +1,103 @@
+"""`aml fill`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from automarkerlabel import console
+from automarkerlabel.commands.common import AsJson, Exclude, Overwrite, Trials, Units, Up
+from automarkerlabel.errors import AutoMarkerLabelError
+
+if TYPE_CHECKING:
+    from automarkerlabel.filling.files import FillSummary
+    from automarkerlabel.filling.fill import FilledGap
+
+_MOST_SHOWN = 40  # gaps; all are in --json and --csv
+
+
+def fill(
+    trials: Trials,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="output file, or folder for many trials")] = None,
+    max_gap_s: Annotated[float, typer.Option(help="leave longer gaps open")] = 1.0,
+    max_error_mm: Annotated[float, typer.Option(help="leave gaps open in which a larger error is to be expected")] = 10,
+    method: Annotated[
+        str, typer.Option(help="spline, rigid, regression, or auto: the one to be expected nearest")
+    ] = "auto",
+    csv: Annotated[Path | None, typer.Option(help="write a row for each gap")] = None,
+    units: Units = None,
+    up: Up = None,
+    exclude: Exclude = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be filled, write nothing")] = False,
+    overwrite: Overwrite = False,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="skip the second look at the output by ezc3d")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fill gaps of labelled markers, flagged in the copy; no measured point is moved.
+
+    The error of each method is measured on the same trial, in gaps of that length made where the marker is seen.
+    """
+    from automarkerlabel.filling import files as work
+    from automarkerlabel.filling.fill import FillOptions
+    from automarkerlabel.io.files import check_output
+    from automarkerlabel.outputs import outputs_for, refuse_collisions
+
+    options = FillOptions(max_gap_s, max_error_mm, method)
+    outputs = outputs_for(trials, out, "filled")
+    if not dry_run:
+        refuse_collisions([*outputs, *([csv] if csv is not None else [])], trials)
+    if csv is not None:
+        check_output(csv, trials, overwrite)
+    summaries: list[FillSummary] = []
+    failures: list[tuple[str, str]] = []
+    for source, output in zip(trials, outputs, strict=True):
+        try:
+            summaries.append(
+                work.fill_file(
+                    source, output, options, work.Reading(units, up, exclude), overwrite, dry_run, not no_verify
+                )
+            )
+        except AutoMarkerLabelError as error:
+            if len(trials) == 1:
+                raise
+            failures.append((str(source), str(error)))
+            console.say(f"aml: {error}")
+        else:
+            if not as_json:
+                _print(summaries[-1], brief=len(trials) > 1)
+    if csv is not None:
+        work.write_csv(csv, summaries, overwrite)
+    if as_json:
+        shown: list[dict[str, Any]] = [s.to_dict() for s in summaries]
+        errors = [{"trial": trial, "error": error} for trial, error in failures]
+        console.print_json(shown[0] if len(trials) == 1 else {"trials": shown, "failed": errors})
+    if failures:
+        raise typer.Exit(3 if summaries else 1)
+
+
+def _print(found: "FillSummary", brief: bool) -> None:
+    """A table of the gaps; one line a trial when there are many."""
+    from automarkerlabel.filling.fill import summary
+
+    for note in found.notes:
+        console.say(f"note: {Path(found.trial).name}: {note}")
+    where = found.output or "nothing written (--dry-run)"
+    what = f"{summary(found.gaps)}, {found.n_samples} samples"
+    if brief:
+        console.results.print(f"{Path(found.trial).name}: {what} -> {where}", markup=False)
+        return
+    if found.gaps:
+        shown = found.gaps[:_MOST_SHOWN]
+        rest = f" (the first {len(shown)} of {len(found.gaps)}; --csv has all)" if len(shown) < len(found.gaps) else ""
+        head = ["marker", "frames", "s", "filled by", "expected mm", ""]
+        console.results.print(console.table(f"gaps{rest}", head, [_row(g) for g in shown], frozenset({1, 2, 4})))
+    if found.n_estimated:
+        console.results.print(f"{found.n_estimated} samples were no measurements before, as their residual says")
+    console.results.print(f"{found.trial}: {what}", markup=False)
+    console.results.print(f"written: {where}" if found.output else where, markup=False)
+
+
+def _row(gap: "FilledGap") -> list[str]:
+    frames = f"{gap.first_frame}-{gap.last_frame}" if gap.n_frames > 1 else str(gap.first_frame)
+    expected = "" if gap.expected_mm is None else f"{gap.expected_mm:.1f}"
+    return [gap.label, frames, f"{gap.seconds:.2f}", gap.method or "open", expected, gap.why]

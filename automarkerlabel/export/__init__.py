@@ -1,0 +1,1 @@
+"""Trials and models for other programs."""

@@ -1,0 +1,95 @@
+"""Longer gaps: the marker goes where the markers that keep their distance to it carry it, told from both edges."""
+
+import numpy as np
+import numpy.typing as npt
+
+from automarkerlabel.trial import BoolArray, FloatArray, IntArray
+
+Array = npt.NDArray[np.float64]
+
+MOST_MATES = 4
+LEAST_MATES = 3
+_LEAST_TOGETHER = 10  # frames in which two markers are seen, to know how they keep their distance
+_NOISE_MM = 1.0  # a distance is not held to be steadier than this
+_MOST_FRAMES = 1000
+_STILL = 1e-9  # share of the mates' spread that holds the turn where they leave it open
+
+
+def looseness_mm(points: FloatArray, measured: BoolArray, column: int) -> Array:
+    """`(n_columns,)`: by how much the distance of each column to one changes over the trial (standard deviation).
+
+    Infinite for the column itself and where too few frames show both.
+
+    points    `(n_frames, n_columns, 3)` mm.
+    measured  bool `(n_frames, n_columns)`.
+    """
+    frames = np.flatnonzero(measured[:, column])
+    frames = frames[:: max(1, len(frames) // _MOST_FRAMES)]
+    both = measured[frames]
+    apart = np.linalg.norm(points[frames].astype(np.float64) - points[frames, column, None], axis=2)
+    apart = np.where(both, apart, 0.0)
+    count = np.maximum(both.sum(0), 1)
+    mean = apart.sum(0) / count
+    spread = np.sqrt((np.where(both, apart - mean, 0.0) ** 2).sum(0) / count)
+    spread[both.sum(0) < _LEAST_TOGETHER] = np.inf
+    spread[column] = np.inf
+    return np.asarray(spread)
+
+
+def steadiest(looseness: Array, seen_throughout: BoolArray, most: int = MOST_MATES) -> IntArray:
+    """The columns that keep their distance to a marker best, the best first; none where there are too few.
+
+    looseness        `(n_columns,)`: see `looseness_mm`.
+    seen_throughout  bool `(n_columns,)`: which may.
+    """
+    usable = np.where(seen_throughout, looseness, np.inf)
+    best = np.argsort(usable, kind="stable")[:most]
+    best = best[np.isfinite(usable[best])]
+    return best.astype(np.int64) if len(best) >= LEAST_MATES else np.zeros(0, np.int64)
+
+
+def weights_of(looseness: Array) -> Array:
+    """How much mates count that keep their distance so well."""
+    return np.asarray(1 / (looseness**2 + _NOISE_MM**2))
+
+
+def rigid(edges: Array, mates: Array, weights: Array) -> Array:
+    """`(n_gaps, n_hidden, 3)`: where mates carry a marker from each edge, blended linearly so that it meets both.
+
+    The motion of the mates from an edge to a frame is the turn and shift that fit them best by weighted least squares
+    (Kabsch 1976, Acta Crystallographica A32).
+
+    edges    `(n_gaps, 2, 3)` mm: the marker in the last frame before the gap and the first after it.
+    mates    `(n_gaps, n_hidden + 2, n_mates, 3)` mm: from the one of these frames to the other.
+    weights  `(n_mates,)` above 0.
+    """
+    share = (weights / weights.sum())[:, None]
+    centre = (mates * share).sum(2)  # (n_gaps, n_hidden + 2, 3)
+    arms = mates - centre[:, :, None]
+    inner = arms[:, 1:-1]
+    carried = []
+    for side, at in ((0, 0), (1, -1)):
+        arm = edges[:, side] - centre[:, at]
+        turned = np.einsum("gi,gfij->gfj", arm, turns(arms[:, at], inner, share[:, 0]))
+        carried.append(centre[:, 1:-1] + turned)
+    n = inner.shape[1]
+    u = (np.arange(1, n + 1) / (n + 1))[None, :, None]
+    return np.asarray((1 - u) * carried[0] + u * carried[1])
+
+
+def turns(edge: Array, arms: Array, share: Array) -> Array:
+    """`(n_gaps, n_frames, 3, 3)`: what an arm, as a row, is to be multiplied by to be turned as the mates' arms are;
+    NaN where one of them is.
+
+    edge   `(n_gaps, n_mates, 3)` mm: the arms that are turned; arms `(n_gaps, n_frames, n_mates, 3)` mm: into these.
+    share  `(n_mates,)`: weights that sum to 1.
+    """
+    spread = np.einsum("m,gmi,gfmj->gfij", share, edge, arms)  # (n_gaps, n_frames, 3, 3)
+    known = np.isfinite(spread).all((2, 3), keepdims=True)
+    still = _STILL * np.einsum("m,gmi->g", share, edge**2)
+    held = np.where(known, spread, 0) + np.nan_to_num(still)[:, None, None, None] * np.eye(3)
+    u, _, vt = np.linalg.svd(held)
+    # A turn, never a mirror image.
+    sign = np.sign(np.linalg.det(u) * np.linalg.det(vt))
+    u[..., 2] *= np.where(sign == 0, 1.0, sign)[..., None]
+    return np.asarray(np.where(known, u @ vt, np.nan))
