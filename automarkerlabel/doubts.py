@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from automarkerlabel.matching.templates import GOOD_FIT
 from automarkerlabel.methods import Answer
 from automarkerlabel.scores import Labelling
+from automarkerlabel.tracklets import n_samples
 from automarkerlabel.trial import Trial
 
 _FEW = 0.8  # share of the labels below which the marker set is in doubt
@@ -51,13 +50,13 @@ def _about_match(answer: Answer, trial: Trial) -> list[str]:
     lacking = [x for x in labelling.labels if x not in found and x not in answer.optional]
     if lacking:
         doubts.append(f"not found: {_some(lacking)}")
-    seen = np.array([trial.visible[t.start : t.stop, t.column].sum() for t in labelling.tracklets], np.float64)
+    seen = n_samples(trial, labelling.tracklets)
     left = float(seen[~labelled].sum() / seen.sum())
     if left > _MANY_UNLABELLED:
         doubts.append(
             f"{100 * left:.0f} % of the points got no label; does the trial wear the marker set of {answer.by}?"
         )
-    confidence = float((seen * labelling.confidence)[labelled].sum() / seen[labelled].sum())
+    confidence = labelling.mean_confidence(seen)
     if confidence < _UNSURE:
         doubts.append(f"the labels are unsure (mean confidence {confidence:.2f}); look at them before use")
     if answer.candidates and answer.candidates[0].fit < GOOD_FIT:

@@ -10,6 +10,7 @@ import numpy as np
 from automarkerlabel.decide.confidence import doubtful_spans
 from automarkerlabel.io.files import atomic
 from automarkerlabel.scores import Labelling
+from automarkerlabel.tracklets import n_samples
 from automarkerlabel.trial import Trial
 
 DOUBTFUL = 0.9  # labels below this confidence, all along or for a while, are worth a look
@@ -52,7 +53,7 @@ class Doubt:
 def review(labelling: Labelling, trial: Trial, min_confidence: float = 0.0) -> list[Doubt]:
     """The doubtful labels of a labelling before any was left away, the most doubtful first."""
     labelled = np.flatnonzero(labelling.assigned >= 0).tolist()
-    unsure_trial = _mean_confidence(labelling, trial) < _UNSURE_TRIAL
+    unsure_trial = labelling.mean_confidence(n_samples(trial, labelling.tracklets)) < _UNSURE_TRIAL
     found = []
     for n in labelled:
         below = max(DOUBTFUL, min_confidence)
@@ -89,12 +90,6 @@ def write_review(path: Path, reviews: Sequence[tuple[str, Sequence[Doubt]]]) -> 
             for d in doubts:
                 spans = " ".join(f"{s.first_frame}-{s.last_frame}:{s.confidence:.4f}" for s in d.spans)
                 rows.writerow([trial, *(spans if x == "spans" else getattr(d, x) for x in names)])
-
-
-def _mean_confidence(labelling: Labelling, trial: Trial) -> float:
-    labelled = labelling.assigned >= 0
-    seen = np.array([trial.visible[t.start : t.stop, t.column].sum() for t in labelling.tracklets], np.float64)
-    return float((seen * labelling.confidence)[labelled].sum() / max(1.0, seen[labelled].sum()))
 
 
 def _why(labelling: Labelling, n: int, trial: Trial, spans: Sequence[Span], unsure_trial: bool) -> str:

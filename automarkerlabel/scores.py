@@ -132,6 +132,11 @@ class Labelling:
         object.__setattr__(self, "tracklets", tuple(self.tracklets))
         object.__setattr__(self, "cuts", tuple(self.cuts))
 
+    def mean_confidence(self, n_samples: IntArray) -> float:
+        """Over the points that have a label, by the samples of each tracklet `(n_tracklets,)`; 0 where none has."""
+        labelled = self.assigned >= 0
+        return float((n_samples * self.confidence)[labelled].sum() / max(1.0, n_samples[labelled].sum()))
+
     def label_of(self, tracklet: int) -> str | None:
         """The label of a tracklet by its index, or None."""
         k = int(self.assigned[tracklet])

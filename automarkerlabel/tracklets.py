@@ -151,6 +151,11 @@ def visibility(trial: Trial, tracklets: Sequence[Tracklet], frames: IntArray | N
     return seen
 
 
+def n_samples(trial: Trial, tracklets: Sequence[Tracklet]) -> IntArray:
+    """`(n_tracklets,)`: in how many frames each tracklet is seen."""
+    return np.array([trial.visible[t.start : t.stop, t.column].sum() for t in tracklets], np.int64)
+
+
 def meeting_sets(trial: Trial, tracklets: Sequence[Tracklet]) -> BoolArray:
     """The sets of tracklets that are seen in one frame, in the order of time, `(n_sets, n_tracklets)`.
 

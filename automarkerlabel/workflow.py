@@ -8,8 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
 from automarkerlabel import io
 from automarkerlabel.decide.assign import keep_confident
 from automarkerlabel.doubts import doubts_about
@@ -28,6 +26,7 @@ from automarkerlabel.report.attention import Attention
 from automarkerlabel.report.files import SUFFIXES, write_report
 from automarkerlabel.review_list import Doubt, review, write_review
 from automarkerlabel.scores import Labelling, OutputColumn, output_columns
+from automarkerlabel.tracklets import n_samples
 from automarkerlabel.trial import Trial
 
 
@@ -146,8 +145,10 @@ def label_file(
 
 def _filled(trial: Trial, columns: Sequence[OutputColumn], longest: int) -> Filled | None:
     """The labelled trial with gaps of up to so many frames filled; None where there is nothing to fill."""
+    if not longest:
+        return None
     labelled = labelled_trial(trial, columns)
-    if not longest or not labelled_columns(labelled):
+    if not labelled_columns(labelled):
         return None
     return fill(labelled, FillOptions(max_gap_s=longest / trial.rate_hz))
 
@@ -172,7 +173,7 @@ def summarise(
 ) -> LabelSummary:  # fmt: skip
     """The figures of a labelling; `doubts` are those of the whole of it."""
     labelling = answer.labelling
-    seen = np.array([trial.visible[t.start : t.stop, t.column].sum() for t in labelling.tracklets], np.int64)
+    seen = n_samples(trial, labelling.tracklets)
     labelled = labelling.assigned >= 0
     found = {labelling.labels[k] for k in labelling.assigned[labelled]}
     return LabelSummary(

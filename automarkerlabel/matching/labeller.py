@@ -301,9 +301,8 @@ def hardly_worn(trial: Trial, labelling: Labelling, least: float) -> npt.NDArray
     """`(n_labels,)`: labels that were given for far too short a time. A marker is worn throughout or, like the medial
     ones of many static trials, not at all: then a ghost may have its label."""
     seen = np.zeros(len(labelling.labels))
-    for t, k in zip(labelling.tracklets, labelling.assigned, strict=True):
-        if k >= 0:
-            seen[k] += trial.visible[t.start : t.stop, t.column].sum()
+    labelled = labelling.assigned >= 0
+    np.add.at(seen, labelling.assigned[labelled], pieces.n_samples(trial, labelling.tracklets)[labelled])
     given = seen > 0
     return given & (seen < least * np.median(seen[given])) if given.any() else given
 

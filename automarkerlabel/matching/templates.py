@@ -109,7 +109,7 @@ def _looked_at(matcher: MatcherLabeller, trial: Trial, template: Template) -> Ca
 def fit_of(trial: Trial, labelling: Labelling, template: Template, likelihood: float) -> Candidate:
     """How well a labelling by a template explains the points of a trial; `likelihood` is the mean log of the
     probability of what was matched."""
-    seen = np.array([trial.visible[t.start : t.stop, t.column].sum() for t in labelling.tracklets], np.float64)
+    seen = pieces.n_samples(trial, labelling.tracklets)
     labelled = labelling.assigned >= 0
     points = float((seen**2 * labelled * labelling.confidence).sum() / max(1.0, (seen**2).sum()))
     sure = np.zeros(len(labelling.labels))  # how sure each label is at its best

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from automarkerlabel import __version__, io
 from automarkerlabel.audit import audit
 from automarkerlabel.decide.assign import keep_confident
@@ -18,6 +16,7 @@ from automarkerlabel.report.named import findings_as_doubts, named_labelling
 from automarkerlabel.report.page import report_page
 from automarkerlabel.report.points import pack_points
 from automarkerlabel.report.view import view_of
+from automarkerlabel.tracklets import n_samples
 from automarkerlabel.trial import Trial
 
 SUFFIXES = (".html", ".htm")
@@ -81,10 +80,9 @@ def facts_about(trial: Trial, answer: Answer, min_confidence: float) -> list[tup
     """What a labelling came to, in words."""
     kept = keep_confident(answer.labelling, min_confidence)
     has = kept.assigned >= 0
-    seen = np.array([trial.visible[t.start : t.stop, t.column].sum() for t in kept.tracklets], np.float64)
+    seen = n_samples(trial, kept.tracklets)
     found = {int(k) for k in kept.assigned[has]}
     missing = [x for k, x in enumerate(kept.labels) if k not in found]
-    mean = float((seen * kept.confidence)[has].sum() / max(1.0, seen[has].sum()))
     facts = [
         (
             "frames",
@@ -95,7 +93,7 @@ def facts_about(trial: Trial, answer: Answer, min_confidence: float) -> list[tup
         ("missing", ", ".join(missing) or "none"),
         ("points labelled", f"{100 * seen[has].sum() / max(1.0, seen.sum()):.1f} %"),
         ("tracklets", f"{len(seen)}, {int((~has).sum())} without a label"),
-        ("mean confidence", f"{mean:.4f}" if has.any() else "no label"),
+        ("mean confidence", f"{kept.mean_confidence(seen):.4f}" if has.any() else "no label"),
         ("left away", f"labels below a confidence of {min_confidence:g}"),
     ]
     if kept.cuts:
