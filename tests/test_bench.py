@@ -121,6 +121,7 @@ def test_the_launcher_tells_time_memory_and_exit_code():
     assert small["code"] == large["code"] == 0 and large["seconds"] > 0
     if large["peak_bytes"] is not None:
         assert 75 << 20 < large["peak_bytes"] - small["peak_bytes"] < 100 << 20
+        assert large["processor_seconds"] > 0
     assert launched("raise SystemExit(3)")["code"] == 3
 
 

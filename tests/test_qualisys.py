@@ -89,6 +89,7 @@ def test_residuals_have_columns_of_their_own(tmp_path: Path) -> None:
         (HEADER + COLUMNS + ROWS.replace("1.5", "x"), "column 6: expected a number, found 'x'"),
         (HEADER + COLUMNS + ROWS.replace("1.5", "1,5"), "decimal points or decimal commas, found both"),
         (HEADER.replace("FREQUENCY\t200", "FREQUENCY\tEXT") + BARE, "expected a FREQUENCY above 0, found 'EXT'"),
+        ("MARKER_NAMES", "expected a FREQUENCY above 0, found ''"),
         (b"MARKER_NAMES\t\0", "found binary data"),
         (b"\xff\xfeA", "found it damaged"),
     ],

@@ -6,6 +6,7 @@ import torch
 
 from automarkerlabel.models.matcher_batch import MIDDLE, MatchBatch
 from automarkerlabel.simulate.body import N_SEGMENTS
+from automarkerlabel.simulate.disturb import ghosts_about
 from automarkerlabel.simulate.marker_draw import all_sites, draw_marker_sets
 from automarkerlabel.simulate.motion import Motion
 from automarkerlabel.simulate.poses import Chance, draw_angles, rotations
@@ -56,6 +57,15 @@ def test_windows_face_x_and_the_middle_of_left_and_right_agrees():
     batch = MatchSampler(CLEAN).batch(5)
     assert batch.query.shape[1] == 5
     assert bool(((batch.dt_s >= 0.0666) & (batch.dt_s <= 0.1334)).all())
+
+
+def test_in_one_of_five_samples_ghosts_flash_up_in_one_frame():
+    ghosts = ghosts_about(torch.zeros(4000, 5, 10, 3), 4, Chance(torch.Generator().manual_seed(0)))
+    seen = ghosts.isfinite().all(-1)  # (samples, frames, ghosts)
+    some = seen[:, MIDDLE].sum(1) == 4  # with four of them the chance that all flash by accident is 0.3 ** 16
+    alone = seen[some].sum(1).eq(1).all(1)
+    assert 0.1 < float(alone.float().mean()) < 0.3
+    assert (seen.any(1) == seen[:, MIDDLE]).all()
 
 
 def test_ghosts_and_hidden_points_come_in_measure():

@@ -3,7 +3,8 @@
     python -m automarkerlabel.bench.launcher COMMAND...
 
 A small process of its own, since a system counts the memory of whoever starts a process to the process as well. Prints
-one line of JSON: `seconds`, `peak_bytes` (null where the system does not tell) and `code`, the exit code.
+one line of JSON: `seconds`, `peak_bytes` and `processor_seconds` (null where the system does not tell), and `code`, the exit
+code.
 """
 
 import json
@@ -18,15 +19,16 @@ _UNIT = 1 if sys.platform == "darwin" else 1024  # of the peak as the system cou
 def main(command: list[str]) -> None:
     started = time.perf_counter()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    peak = None
+    peak = used = None
     if hasattr(os, "wait4"):
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        peak = usage.ru_maxrss * _UNIT
+        peak, used = usage.ru_maxrss * _UNIT, usage.ru_utime + usage.ru_stime
     else:
         process.wait()
     seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "peak_bytes": peak, "code": process.returncode}))
+    told = {"seconds": seconds, "peak_bytes": peak, "processor_seconds": used, "code": process.returncode}
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":

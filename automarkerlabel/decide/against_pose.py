@@ -14,6 +14,7 @@ from automarkerlabel.decide.consistency import Distances, apart
 from automarkerlabel.decide.handedness import Hands
 from automarkerlabel.decide.mistakes import limbs as limbs_of
 from automarkerlabel.decide.placed import Held, against, place, unlikely, witnesses
+from automarkerlabel.decide.stiff import carried, stiff_mates
 from automarkerlabel.trial import BoolArray, FloatArray, IntArray
 
 Array = npt.NDArray[np.float64]
@@ -80,7 +81,8 @@ def compared(points: FloatArray, own: Distances, pose: FloatArray, pairs: IntArr
         best, move = (0.0, None) if moved else _best_limb(now, then, limbs, hands, source)
         if best < _LEAST_NATS:
             best, move = _best_pair(now, then, hands, source)
-            elsewhere = max(_elsewhere(now, then, places, same), key=lambda x: x[0].nats, default=None)
+            found = [*_elsewhere(now, then, places, same), *_carried_away(points[:, source], now, places, same)]
+            elsewhere = max(found, key=lambda x: x[0].nats, default=None)
             if elsewhere is not None and elsewhere[0].nats > max(_LEAST_NATS, best + _rather(elsewhere[0], move)):
                 absent = _absent_there(now, places, *elsewhere)
                 if absent is None:
@@ -233,8 +235,24 @@ def _elsewhere(now: Distances, then: Array, places: Array, same: BoolArray) -> I
         if stay - float(held.against(held.middle).sum()) < _MOVED_NATS:
             continue
         where, left = place(held, here, spread, places[mates], places[label])
-        by = float(np.linalg.norm(where - places[label]))
-        nats = stay - left - _MOVED_NATS - float(unlikely(np.asarray(by)))
-        if by > _MOVED_LEAST_MM:
-            n = int(np.argmax(np.abs(here - pose)))
-            yield Moved(label, by, int(mates[n]), float(here[n]), float(pose[n]), nats), where
+        yield from _moved(now, places, label, mates, where, stay - left)
+
+
+def _carried_away(points: FloatArray, now: Distances, places: Array, same: BoolArray) -> Iterator[tuple[Moved, Array]]:
+    """Labels that the mates on their segment carry elsewhere than the pose has them, and where."""
+    for label in np.flatnonzero(np.isfinite(places[:, 0]) & np.isfinite(now.centre).any(1)).tolist():
+        mates = stiff_mates(now, places, label, same)
+        if len(mates) and (told := carried(points, places, label, mates)) is not None:
+            yield from _moved(now, places, label, mates, *told)
+
+
+def _moved(
+    now: Distances, places: Array, label: int, mates: IntArray, where: Array, nats: float
+) -> Iterator[tuple[Moved, Array]]:
+    """A marker that was put elsewhere, told by the mate whose distance changed most, unless it is too near."""
+    by = float(np.linalg.norm(where - places[label]))
+    if by > _MOVED_LEAST_MM:
+        then = np.linalg.norm(places[mates] - places[label], axis=1)
+        n = int(np.argmax(np.abs(now.centre[label, mates] - then)))
+        nats -= _MOVED_NATS + float(unlikely(np.asarray(by)))
+        yield Moved(label, by, int(mates[n]), float(now.centre[label, mates[n]]), float(then[n]), nats), where

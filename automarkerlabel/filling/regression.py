@@ -9,7 +9,7 @@ Gløersen and Federolf (2016, PLoS ONE 11:e0152616); they take all markers at on
 import numpy as np
 import numpy.typing as npt
 
-from automarkerlabel.filling.rigid import turns
+from automarkerlabel.decide.kabsch import turns
 from automarkerlabel.trial import FloatArray, IntArray
 
 Array = npt.NDArray[np.float64]

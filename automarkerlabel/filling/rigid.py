@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from automarkerlabel.decide.kabsch import turns
 from automarkerlabel.trial import BoolArray, FloatArray, IntArray
 
 Array = npt.NDArray[np.float64]
@@ -12,7 +13,6 @@ LEAST_MATES = 3
 _LEAST_TOGETHER = 10  # frames in which two markers are seen, to know how they keep their distance
 _NOISE_MM = 1.0  # a distance is not held to be steadier than this
 _MOST_FRAMES = 1000
-_STILL = 1e-9  # share of the mates' spread that holds the turn where they leave it open
 
 
 def looseness_mm(points: FloatArray, measured: BoolArray, column: int) -> Array:
@@ -75,21 +75,3 @@ def rigid(edges: Array, mates: Array, weights: Array) -> Array:
     n = inner.shape[1]
     u = (np.arange(1, n + 1) / (n + 1))[None, :, None]
     return np.asarray((1 - u) * carried[0] + u * carried[1])
-
-
-def turns(edge: Array, arms: Array, share: Array) -> Array:
-    """`(n_gaps, n_frames, 3, 3)`: what an arm, as a row, is to be multiplied by to be turned as the mates' arms are;
-    NaN where one of them is.
-
-    edge   `(n_gaps, n_mates, 3)` mm: the arms that are turned; arms `(n_gaps, n_frames, n_mates, 3)` mm: into these.
-    share  `(n_mates,)`: weights that sum to 1.
-    """
-    spread = np.einsum("m,gmi,gfmj->gfij", share, edge, arms)  # (n_gaps, n_frames, 3, 3)
-    known = np.isfinite(spread).all((2, 3), keepdims=True)
-    still = _STILL * np.einsum("m,gmi->g", share, edge**2)
-    held = np.where(known, spread, 0) + np.nan_to_num(still)[:, None, None, None] * np.eye(3)
-    u, _, vt = np.linalg.svd(held)
-    # A turn, never a mirror image.
-    sign = np.sign(np.linalg.det(u) * np.linalg.det(vt))
-    u[..., 2] *= np.where(sign == 0, 1.0, sign)[..., None]
-    return np.asarray(np.where(known, u @ vt, np.nan))

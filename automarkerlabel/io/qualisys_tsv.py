@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from automarkerlabel.errors import FileFormatError
 from automarkerlabel.io.copied import Place, check_copy, widest, write_copy
 from automarkerlabel.io.names import full_names, output_names
@@ -86,7 +88,7 @@ def read(path: Path, units: str | None = None, up: str | None = None) -> Trial:
     if "NO_OF_FRAMES" in parts.facts:
         stated = stated_number(path, "NO_OF_FRAMES", _fact(parts.facts, "NO_OF_FRAMES"))
         check_frames(path, "NO_OF_FRAMES", stated, len(numbers), notes)
-    times = numbers[:, parts.time] if parts.time >= 0 else numbers[:0, 0]
+    times = numbers[:, parts.time] if parts.time >= 0 else np.zeros(0)
     rate = stated_rate(path, "FREQUENCY", _fact(parts.facts, "FREQUENCY").replace(",", "."), times, notes)
     points = points_in(numbers, parts.place.columns)
     residuals = stated_residuals(numbers, parts.residuals)

@@ -38,7 +38,7 @@ def disturbed(
 
 def ghosts_about(points: Tensor, n_ghosts: int, chance: Chance) -> Tensor:
     """Points that are no markers `(B, T, n_ghosts, 3)`: near a marker or anywhere about the body, at rest, drifting,
-    carried along, or anything between."""
+    carried along, or anything between; in some samples seen in the middle frame alone."""
     count, n_frames, n, _ = points.shape
     most = n_ghosts
     chosen = chance.uniform(0, n, count, most).long()
@@ -52,7 +52,8 @@ def ghosts_about(points: Tensor, n_ghosts: int, chance: Chance) -> Tensor:
     ghosts = path + offset + drift * torch.linspace(-1, 1, n_frames)[:, None, None]
     number = (chance.uniform(0, 1, count, 1) ** 1.5 * (most + 1)).long()
     there = torch.arange(most) < number
-    short = chance.happens(0.3, count, n_frames, most)  # ghosts come and go
+    flashing = chance.happens(0.2, count, 1, 1)
+    short = flashing | chance.happens(0.3, count, n_frames, most)  # ghosts come and go
     short[:, n_frames // 2] = False
     return torch.where((there[:, None] & ~short)[..., None], ghosts, torch.nan)
 

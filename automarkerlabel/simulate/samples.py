@@ -27,7 +27,7 @@ class SampleSettings:
     points_per_batch: int = 1500  # samples a batch times markers a sample
     clip_share: float = 0.6  # poses from motion clips, where there are any
     built_in_share: float = 0.25  # batches of a built-in marker set, where there are any
-    other_subject_share: float = 0.35  # references worn by someone else
+    other_subject_share: float = 0.45  # references worn by someone else
     static_share: float = 0.6  # references in a standing pose
     object_share: float = 0.06  # samples with markers on something else than the body
     heading_deg: float = 8.0

@@ -180,6 +180,8 @@ def main() -> None:
         for n in range(given.mistakes if usable else 0):
             path, trial, pose = usable[n % len(usable)]
             broken, labels, start, stop = plant(kind, trial, rng)
+            while kind.startswith("distance") and ("distance", (*labels,)) in clean[path]:
+                broken, labels, start, stop = plant(kind, trial, rng)  # reported there already: nothing to be found
             found = [f for f in audit(broken, pose, name=path.name).findings if (f.kind, f.labels) not in clean[path]]
             results.append(judged(found, kind, labels, trial, start, stop))
             if given.verbose and not results[-1][1]:
