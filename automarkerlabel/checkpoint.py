@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as as_bytes
 from torch import Tensor
 
 from automarkerlabel.collect import Source
@@ -69,7 +69,8 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     tensors = {k: v.detach().to("cpu").contiguous() for k, v in checkpoint.tensors.items()} | kept
     try:
         with atomic(path) as temporary:
-            save_file(tensors, temporary, {"automarkerlabel": json.dumps(facts, allow_nan=False)})
+            # As bytes first: on a full disk safetensors' own writing fails with an error that is no OSError.
+            temporary.write_bytes(as_bytes(tensors, {"automarkerlabel": json.dumps(facts, allow_nan=False)}))
             os.chmod(temporary, 0o644)
     except OSError as error:
         raise OutputError(f"{path}: the model could not be written: {error}") from error
@@ -120,5 +121,5 @@ def load(path: Path) -> Checkpoint:
             float(facts["no_label_offset"]), dict(facts["training"]), str(facts["version"]),
             dict(facts.get("confidence", {})), kept,
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, RecursionError, RuntimeError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: expected a model of this package, found one without {error}") from error

@@ -1,7 +1,8 @@
 """Labelled trials from folders, lists and patterns, and which of them are held out for validation."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from automarkerlabel import io
 from automarkerlabel.decide.doubtful import label_doubts
 from automarkerlabel.errors import InputError, TrialError
+from automarkerlabel.io.names import with_full_names
 from automarkerlabel.io.renaming import renamed
 from automarkerlabel.io.text_table import open_lines
 from automarkerlabel.markerset import labelled_columns
@@ -23,7 +25,7 @@ def _is_trial(path: Path) -> bool:
 def _listed(folder: Path, text: str) -> Path:
     """A path of a list, which may have been written on Windows."""
     path = folder / text
-    return path if "\\" not in text or path.exists() else folder / PureWindowsPath(text).as_posix()
+    return path if "\\" not in text or os.path.exists(path) else folder / PureWindowsPath(text).as_posix()
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +59,11 @@ def find_trials(places: Iterable[str | Path]) -> list[Path]:
     if not found:
         raise InputError("expected at least one trial, found none")
     return list(found)
+
+
+def with_prefixes(sources: Sequence[Source]) -> list[Source]:
+    """The trials with their subjects' prefixes as part of the labels, for trials of several people."""
+    return [replace(source, trial=with_full_names(source.trial)) for source in sources]
 
 
 def read_labelled(

@@ -1,6 +1,7 @@
 """What a person reads: one console for messages on stderr, one for results on stdout."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +13,19 @@ from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-messages = Console(stderr=True, highlight=False, soft_wrap=True)
-results = Console(highlight=False, soft_wrap=True)
+
+class _Console(Console):
+    """One that shows control characters, which a label may have, instead of sending them to the terminal."""
+
+    def render_str(self, text: str, **style: Any) -> Text:
+        return super().render_str(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text), **style)
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tabs and ends of lines
+messages = _Console(stderr=True, highlight=False, soft_wrap=True)
+results = _Console(highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
@@ -49,22 +60,26 @@ def table(title: str, columns: list[str], rows: list[list[Any]], right: frozense
 
 @contextmanager
 def progress(what: str, total: int, quiet: bool = False) -> Iterator[Progress]:
-    """A bar on stderr with count, rate and time left; gone when done. Advance task 0."""
+    """A bar with count, rate and time left where stderr is a terminal; gone when done. Advance task 0."""
     bar = Progress(
         TextColumn(escape(what)), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(), console=messages, transient=True, disable=quiet or total < 2,
+        TimeRemainingColumn(), console=messages, transient=True, redirect_stdout=results.is_terminal,
+        disable=quiet or total < 2 or not messages.is_terminal,
     )  # fmt: skip
     with bar:
         bar.add_task(what, total=total, rate="")
         yield bar
 
 
-def advance(bar: Progress) -> None:
-    """One more done: move the bar, and say how many a second."""
+def advance(bar: Progress, counts: bool = True) -> None:
+    """One more done: move the bar, and say how many a second, or a minute; one that does not count is none to do."""
     task = bar.tasks[0]
+    if not counts:
+        bar.update(task.id, total=(task.total or 0) - 1)
+        return
     bar.update(task.id, advance=1)
     rate = task.completed / task.elapsed if task.elapsed else 0.0
-    bar.update(task.id, rate=f"{rate:.1f}/s")
+    bar.update(task.id, rate=f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.1f}/min")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -77,7 +78,7 @@ def read(path: Path) -> Corrections:
         with_options = {k: _text(v, True) for k, v in values.pop("read_with").items()}
         texts = {k: _text(v) or "" for k, v in values.items()}
         return Corrections(named=named, unsure=unsure, read_with=with_options, **texts)
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError, RecursionError) as error:
         raise FileFormatError(f"{path}: expected corrections written by aml review, found another file") from error
 
 
@@ -92,10 +93,10 @@ def sources_of(paths: Sequence[Path], units: str | None, up: str | None, exclude
 
 def _source(path: Path, units: str | None, up: str | None, exclude: str | None) -> Source:
     found = read(path)
-    if Path(found.reviewed).name != found.reviewed:
+    if not found.reviewed or Path(found.reviewed).name != found.reviewed:
         raise FileFormatError(f"{path}: expected the name of a trial beside it, found {found.reviewed!r}")
     trial = path.with_name(found.reviewed)
-    if not trial.is_file():
+    if not os.path.isfile(trial):  # False, too, for a name that no file can have
         raise InputError(f"{path}: expected {found.reviewed} beside it, found none; keep the two together")
     if digest(trial) != found.reviewed_sha256:
         raise InputError(

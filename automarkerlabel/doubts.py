@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from automarkerlabel.matching.bodies import groups_apart
 from automarkerlabel.matching.templates import GOOD_FIT
 from automarkerlabel.methods import Answer
 from automarkerlabel.scores import Labelling
@@ -11,6 +12,7 @@ from automarkerlabel.trial import Trial
 _FEW = 0.8  # share of the labels below which the marker set is in doubt
 _UNSURE = 0.9  # mean confidence below which a match is in doubt
 _MANY_UNLABELLED = 0.2  # share of the points
+_NEARLY_HALF, _HALF = 0.4, 0.5  # of them are another person's, where at least half of one's labels were found
 _NEAR = 0.97  # a second marker set that fits this much as well as the first is worth naming
 _MOST_NAMED = 12
 
@@ -65,7 +67,19 @@ def _about_match(answer: Answer, trial: Trial) -> list[str]:
         )
     if len(answer.candidates) > 1 and answer.candidates[1].fit > _NEAR * answer.candidates[0].fit:
         doubts.append(f"another marker set fits nearly as well: {answer.candidates[1]}")
+    apart = groups_apart(trial)
+    if len(apart) > max(1, len(answer.subjects)):
+        doubts.append(
+            f"{_counted(apart)} points stand in groups apart from each other, as {len(apart)} people would;"
+            f" --subjects {len(apart)} labels each of them"
+        )
+    elif left > _NEARLY_HALF and len(found) > _HALF * len(labelling.labels) and not answer.subjects:
+        doubts.append("about as many points are left over as were labelled; if another person is there: --subjects 2")
     return doubts
+
+
+def _counted(numbers: Sequence[int]) -> str:
+    return f"{', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
 def _some(labels: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from automarkerlabel import checkpoint as store
 from automarkerlabel import info, io
 from automarkerlabel.errors import FileFormatError
+from automarkerlabel.forecaster import store as forecaster
 from automarkerlabel.io.files import check_input
 from automarkerlabel.io.marker_set_files import MARKER_SETS, is_marker_set, read_marker_set
 from automarkerlabel.labeller import facts as model_facts
@@ -28,6 +29,8 @@ def file_facts(
         return {"file": str(path), "kind": "model", **model_facts(store.load(path))}
     if is_matcher(path):
         return {"file": str(path), "kind": "model", **matcher_facts(path)}
+    if forecaster.is_forecaster(path):
+        return {"file": str(path), "kind": "model", **forecaster.facts(path)}
     raise FileFormatError(
         f"{path}: expected a trial ({', '.join(io.READABLE)}), a marker set ({', '.join(MARKER_SETS)}) or"
         " a model, found none; a checkpoint of the predecessor becomes a model by `aml models convert`"

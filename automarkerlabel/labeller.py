@@ -24,7 +24,7 @@ from automarkerlabel.features import (
     neighbour_features,
 )
 from automarkerlabel.markerset import MarkerSet
-from automarkerlabel.models import MODELS, architecture, build
+from automarkerlabel.models import MODELS, architecture, build, config_dict, require_sizes
 from automarkerlabel.scores import Labelling, LabelScores
 from automarkerlabel.settings import WindowConfig
 from automarkerlabel.threads import set_for_labelling
@@ -82,9 +82,9 @@ class Labeller:
 
             self.legacy = model.LegacyModel(checkpoint.config, checkpoint.tensors, checkpoint.marker_set)
             return
+        self.model = load_model(checkpoint).to(self.device).eval()
         self.windows = WindowConfig(**checkpoint.windows)
         self.scale = np.array(checkpoint.scale, np.float32)
-        self.model = load_model(checkpoint).to(self.device).eval()
         if self.device.type == "cpu":
             set_for_labelling(self.model)
 
@@ -234,14 +234,16 @@ def load_model(checkpoint: store.Checkpoint) -> nn.Module:
         windows = WindowConfig(**checkpoint.windows)
     except TypeError as error:
         raise ModelError(f"expected the settings of a {checkpoint.model_type} model, found others: {error}") from error
-    model = build(checkpoint.model_type, config, n_inputs(windows), windows.n_samples, len(checkpoint.marker_set) + 1)
+    sizes = n_inputs(windows), windows.n_samples, len(checkpoint.marker_set) + 1
     try:
+        settings = {**config_dict(config), **checkpoint.windows}
+        require_sizes(settings, lambda: build(checkpoint.model_type, config, *sizes), checkpoint.tensors)
+        model = build(checkpoint.model_type, config, *sizes)
         model.load_state_dict(checkpoint.tensors)
-    except RuntimeError as error:
-        detail = str(error).splitlines()[-1].strip()
+    except (RuntimeError, ValueError) as error:
         raise ModelError(
             f"expected weights of a {checkpoint.model_type} model for {len(checkpoint.marker_set)} labels,"
-            f" found others: {detail}"
+            f" found others: {error}"
         ) from error
     return model
 

@@ -9,6 +9,7 @@ from automarkerlabel import checkpoint as store
 from automarkerlabel import io
 from automarkerlabel.collect import Source
 from automarkerlabel.errors import InputError, ModelError
+from automarkerlabel.forecaster.store import is_forecaster
 from automarkerlabel.io.marker_set_files import is_marker_set, read_marker_set
 from automarkerlabel.keepsakes import unpack
 from automarkerlabel.labeller import PRETRAINED, Labeller, find_model
@@ -116,6 +117,8 @@ def load_labeller(model: str, training_values: Path | None, marker_set: Path | N
                     f" {len(set(asked.labels) & set(own.labels))} of them the same"
                 )
         return labeller
+    if is_forecaster(path):
+        raise ModelError(f"{path}: expected a model that labels, found a forecaster; aml fill --model takes it")
     return Labeller(converted(path, training_values, marker_set), device)
 
 

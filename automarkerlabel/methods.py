@@ -12,17 +12,25 @@ from automarkerlabel.io.attention_h5 import Inside
 from automarkerlabel.labeller import Labeller
 from automarkerlabel.markerset import MarkerSet
 from automarkerlabel.matching.labeller import MatcherLabeller, MatchFacts
-from automarkerlabel.matching.reference import reference_from_trial
+from automarkerlabel.matching.subjects import (
+    Subject,
+    SubjectFacts,
+    bodies_apart,
+    joint_marker_set,
+    label_subjects,
+    scores_of_subjects,
+)
 from automarkerlabel.matching.templates import (
     Candidate,
     Template,
     compare,
-    definition_named,
     known_templates,
     refuse_unlikely,
+    template_from_trial,
     template_named,
 )
 from automarkerlabel.scores import Labelling
+from automarkerlabel.subjects import entry_parts, named_subjects, numbered_names, subjects_in
 from automarkerlabel.trial import Trial
 
 
@@ -35,6 +43,8 @@ class Answer:
     match       figures of the match; None for a model of trajectories.
     candidates  marker sets that were compared, the one that fits best first.
     marker_set  of the labels; None where it is not known.
+    subjects    what became of each, where there were to be several.
+    notes       what is in doubt, a line each.
     """
 
     labelling: Labelling
@@ -43,6 +53,8 @@ class Answer:
     match: MatchFacts | None = None
     candidates: tuple[Candidate, ...] = ()
     marker_set: MarkerSet | None = None
+    subjects: tuple[SubjectFacts, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Method(Protocol):
@@ -148,6 +160,53 @@ class ByLikeliestSet(Matching):
         return candidates, fits[0][1]
 
 
+@dataclass(frozen=True, eq=False)
+class BySubjects(Matching):
+    """By matching each of several people to the poses of his marker set."""
+
+    subjects: tuple[Subject, ...]
+
+    def label(self, trial: Trial) -> Labelling:
+        return self.answer(trial).labelling
+
+    def answer(self, trial: Trial, keep_labels: bool = False, heading_deg: float = 0.0) -> Answer:
+        found = label_subjects(self.matcher, trial, self.subjects, keep_labels)
+        by = "; ".join(f"{s.name}: {s.template.name}" for s in self.subjects)
+        optional = frozenset(s.full(x) for s in self.subjects for x in s.template.optional)
+        worn = joint_marker_set(self.subjects)
+        return Answer(found.labelling, by, optional, found.match, (), worn, found.subjects, found.notes)
+
+    def inside(self, trial: Trial) -> Inside:
+        return Inside("matcher", (), *scores_of_subjects(self.matcher, trial, self.subjects), ())
+
+
+@dataclass(frozen=True, eq=False)
+class ByLikeliestSets(Matching):
+    """By matching each of several people with the likeliest of known marker sets, looked for in each trial anew."""
+
+    names: tuple[str, ...]
+    templates: tuple[Template, ...]
+
+    def label(self, trial: Trial) -> Labelling:
+        return self.answer(trial).labelling
+
+    def answer(self, trial: Trial, keep_labels: bool = False, heading_deg: float = 0.0) -> Answer:
+        """As `Method.answer`. Raises `MarkerSetError` if somebody wears none of the sets."""
+        return BySubjects(self.matcher, self._subjects(trial)).answer(trial, keep_labels)
+
+    def inside(self, trial: Trial) -> Inside:
+        return BySubjects(self.matcher, self._subjects(trial)).inside(trial)
+
+    def _subjects(self, trial: Trial) -> tuple[Subject, ...]:
+        found = []
+        for name, alone in zip(self.names, bodies_apart(trial, len(self.names)), strict=True):
+            alone.require_points(name)
+            fits = compare(self.matcher, alone, self.templates)
+            refuse_unlikely([candidate for candidate, _ in fits])
+            found.append(Subject(name, replace(fits[0][1], name=f"marker set {fits[0][0]}")))
+        return tuple(found)
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What the user said of how to label; names as on the command line."""
@@ -158,11 +217,18 @@ class Wanted:
     marker_set: str | None = None
     training_values: Path | None = None
     exclude: str | None = None
+    subjects: tuple[str, ...] = ()
+    n_subjects: int | None = None
+
+    @property
+    def several(self) -> bool:
+        """Whether there are several people in a recording, or one who is to be named."""
+        return bool(self.subjects) or self.n_subjects is not None
 
     @property
     def inputs(self) -> list[Path]:
         """The files among them that an output must not replace."""
-        named = [self.model, self.marker_set]
+        named = [self.model, self.marker_set, *(entry_parts(x)[1] for x in self.subjects)]
         return [*(Path(x) for x in named if x), *(x for x in (self.reference, self.training_values) if x)]
 
 
@@ -173,25 +239,60 @@ def method_for(wanted: Wanted, device: str, template: Template | None = None) ->
     """
     path = loading.find_matcher(wanted.model)
     if path is None:
+        if wanted.several:
+            raise ModelError(f"subjects: expected the matcher, found {wanted.model}, a model of trajectories")
         return ByModel(_trajectory_model(wanted, device), str(wanted.model))
     if wanted.training_values is not None:
         raise ModelError(f"--training-values: expected none with the matcher {path.name}, which needs no such file")
-    template = template or template_of(wanted)
+    if wanted.several:
+        return _by_subjects(wanted, path, device)
+    template = template or _worn(wanted, path)
     matcher = MatcherLabeller.load(path, device)
+    return ByLikeliestSet(matcher, known_templates()) if template is None else ByPose(matcher, template)
+
+
+def _worn(wanted: Wanted, matcher: Path) -> Template | None:
+    """What is to be matched to: the reference, else the marker set, else the matcher's own reference, if there is any;
+    None: it is to be found out."""
+    template = template_of(wanted)
     if template is not None:
-        return ByPose(matcher, template)
+        return template
     if wanted.marker_set is not None:
         known = template_named(wanted.marker_set)
-        return ByPose(matcher, Template(f"marker set {known.name}", known.poses, known.optional))
-    own = loading.own_reference(path)
-    if own is not None:
-        return ByPose(matcher, Template(f"{path.name} and its own reference, {own.source}", (own,)))
-    return ByLikeliestSet(matcher, known_templates())
+        return replace(known, name=f"marker set {known.name}")
+    own = loading.own_reference(matcher)
+    return None if own is None else Template(f"{matcher.name} and its own reference, {own.source}", (own,))
+
+
+def _by_subjects(wanted: Wanted, path: Path, device: str) -> Method:
+    """As `method_for`, of several people."""
+    if wanted.subjects:
+        beside = [("--reference", wanted.reference), ("--subjects", wanted.n_subjects)]
+        for option, given in [*beside, ("--reference-frame", wanted.reference_frame)]:
+            if given is not None:
+                raise InputError(f"{option}: expected none beside --subject NAME=REFERENCE, found {given}")
+        subjects = named_subjects(wanted.subjects, wanted.marker_set, wanted.exclude)
+        return BySubjects(MatcherLabeller.load(path, device), subjects)
+    names = numbered_names(wanted.n_subjects or 0)
+    subjects = () if wanted.reference is None else subjects_in(wanted.reference, wanted.reference_frame, wanted.exclude)
+    if subjects and len(subjects) != len(names):
+        raise InputError(
+            f"--subjects: expected {len(subjects)}, as many as {wanted.reference} names, found {len(names)}"
+        )
+    if not subjects:
+        worn = _worn(wanted, path)
+        if worn is None:
+            return ByLikeliestSets(MatcherLabeller.load(path, device), names, known_templates())
+        subjects = tuple(Subject(name, worn) for name in names)
+    return BySubjects(MatcherLabeller.load(path, device), subjects)
 
 
 def notes_about(method: Method) -> tuple[str, ...]:
     """What speaks against the labels of the pose that a method matches to, a line each."""
-    poses = method.template.poses if isinstance(method, ByPose) else ()
+    templates = [method.template] if isinstance(method, ByPose) else []
+    if isinstance(method, BySubjects):
+        templates = list(dict.fromkeys(s.template for s in method.subjects))  # Template has eq=False: by identity
+    poses = [pose for template in templates for pose in template.poses]
     return tuple(note for pose in poses for note in pose.notes)
 
 
@@ -238,11 +339,4 @@ def template_of(wanted: Wanted) -> Template | None:
         return None
     trial = io.read(wanted.reference, exclude=wanted.exclude)
     trial.require_points(str(wanted.reference))
-    marker_set, optional = None, frozenset[str]()
-    if wanted.marker_set is not None:
-        definition = definition_named(wanted.marker_set)
-        marker_set = definition.marker_set()
-        optional = definition.optional
-    reference = reference_from_trial(trial, wanted.reference_frame, marker_set, wanted.reference.name)
-    frame = "" if wanted.reference_frame is None else f", frame {wanted.reference_frame}"
-    return Template(f"reference {wanted.reference.name}{frame}", (reference,), optional)
+    return template_from_trial(trial, wanted.reference.name, wanted.reference_frame, wanted.marker_set)

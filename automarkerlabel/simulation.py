@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from automarkerlabel import io
-from automarkerlabel.errors import InputError, OutputError
-from automarkerlabel.io.files import check_output
+from automarkerlabel.errors import InputError
+from automarkerlabel.io.files import check_output, make_folder
 from automarkerlabel.io.kinematics_hdf5 import list_kinematics, read_kinematics
 from automarkerlabel.io.opensim import is_opensim, read_marker_set
 from automarkerlabel.marker_sets.catalogue import find, places
@@ -202,10 +202,7 @@ def _folder(order: Order, subject: int) -> Path:
 def _prepare(order: Order, names: Sequence[str]) -> None:
     for subject in range(order.subjects):
         folder = _folder(order, subject)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{folder}: cannot be made ({error.strerror or error})") from error
+        make_folder(folder)
         for name in names:
             check_output(folder / name, overwrite=order.overwrite)
 

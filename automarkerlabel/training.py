@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from automarkerlabel.dataset import Batch, SceneSampler
 from automarkerlabel.errors import InputError, ModelError
 from automarkerlabel.features import SPEED, encode, feature_scale, n_inputs
 from automarkerlabel.forecast import squared_error
-from automarkerlabel.io.files import atomic, remove_leftovers
+from automarkerlabel.io.files import atomic, make_folder, remove_leftovers
 from automarkerlabel.memory import BackOff, bytes_per_window, free_bytes, windows_that_fit
 from automarkerlabel.models import build, config_dict
 from automarkerlabel.parallel import ALONE, Group
@@ -125,7 +126,7 @@ class Trainer:
 
     def _make_room(self) -> None:
         """Make the folder, and remove what a run that was killed may have left behind."""
-        self.run_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(self.run_dir)
         for path in (self.out, self.run_dir / _STATE):
             remove_leftovers(path)
         trim_log(self.run_dir / _LOG, "epoch", self.epoch)
@@ -314,8 +315,10 @@ class Trainer:
             "numbers": json.dumps({x: getattr(self, x) for x in _NUMBERS} | {"part": self.back_off.part}),
             "task": json.dumps(self._fingerprint()),
         }
+        buffer = BytesIO()  # on a full disk torch's own writing fails with an error that is no OSError
+        torch.save(state, buffer)
         with atomic(self.run_dir / _STATE) as temporary:
-            torch.save(state, temporary)
+            temporary.write_bytes(buffer.getbuffer())
 
     def forget(self) -> None:
         """Remove the state and the log of an earlier run."""

@@ -20,6 +20,7 @@ from automarkerlabel.io.files import atomic, check_input, check_output
 from automarkerlabel.io.renaming import renamed_columns
 from automarkerlabel.markerset import labelled_columns
 from automarkerlabel.matching.labeller import MatchFacts
+from automarkerlabel.matching.subjects import SubjectFacts
 from automarkerlabel.matching.templates import Candidate
 from automarkerlabel.methods import Answer, Method
 from automarkerlabel.report.attention import Attention
@@ -73,7 +74,7 @@ class LabelSummary:
     `by` says what it was labelled by. `missing` are labels that were not found, `optional` those of them whose absence
     means nothing. `doubtful` are labels to look at, the most doubtful first. `candidates` are the marker sets that were
     compared, `match` the figures of a match. `swaps` are changes of label within columns, `gaps` what became of gaps
-    where they were to be filled.
+    where they were to be filled. `subjects` is what became of each of several people.
     """
 
     trial: str
@@ -97,6 +98,7 @@ class LabelSummary:
     match: MatchFacts | None = None
     swaps: tuple[Swap, ...] = ()
     gaps: tuple[FilledGap, ...] = ()
+    subjects: tuple[SubjectFacts, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -190,7 +192,7 @@ def summarise(
         unlabelled_tracklets=int((~labelled).sum()),
         labelled_share=float(seen[labelled].sum() / max(1, seen.sum())),
         mean_confidence=float(labelling.confidence[labelled].mean()) if labelled.any() else 0.0,
-        notes=(*trial.notes, *notes, *doubts_about(answer, trial)),
+        notes=(*trial.notes, *notes, *answer.notes, *doubts_about(answer, trial)),
         by=answer.by,
         optional=tuple(x for x in labelling.labels if x not in found and x in answer.optional),
         seconds=0.0,
@@ -200,6 +202,7 @@ def summarise(
             Swap(trial.labels[c.column], trial.first_frame + c.frame, c.before or "none", c.after or "none", c.why)
             for c in labelling.cuts
         ),
+        subjects=answer.subjects,
     )
 
 

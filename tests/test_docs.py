@@ -20,7 +20,12 @@ TOP = Path(__file__).resolve().parents[1]
 PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
 EVERY_PAGE = [*PAGES, *sorted((TOP / "docs" / "decisions").glob("*.md"))]
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.M | re.S)
-OTHER_OPTIONS = {"--help", "--version", "--nproc-per-node"}  # of `aml` itself, and of torchrun
+# Of `aml` itself, torchrun, pip, and Dask's workers.
+OTHER_OPTIONS = {
+    "--help", "--version", "--nproc-per-node", "--index-url", "--lifetime", "--lifetime-stagger", "--scheduler-file",
+    "--nthreads", "--nworkers",
+    "--plain", "--runs",  # of fuzz/run.py
+}  # fmt: skip
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -47,7 +52,8 @@ def parse(arguments: list[str]) -> None:
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    """The current folder: a copy of the sample data alone."""
+    """The current folder: a copy of the sample data alone; own marker sets are kept apart from the user's."""
+    monkeypatch.setenv("AML_MARKER_SETS", str(tmp_path / "marker_sets"))
     shutil.copytree(TOP / "sample_data", tmp_path / "sample_data")
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -11,7 +11,7 @@ from automarkerlabel.errors import InputError, TrialError
 from automarkerlabel.filling.expected import Fillers
 from automarkerlabel.filling.fill import FillOptions, fill
 from automarkerlabel.filling.gaps import Gap, estimated, gaps_of, tells_estimates
-from automarkerlabel.filling.regression import regression
+from automarkerlabel.filling.regression import foretold
 from automarkerlabel.filling.rigid import looseness_mm, rigid, steadiest, weights_of
 from automarkerlabel.filling.spline import n_beside, spline
 from automarkerlabel.trial import Trial
@@ -126,17 +126,22 @@ def test_what_moves_a_marker_on_its_body_is_read_off_another():
     assert filled.gaps[0].expected_mm < 0.1 * filled.gaps[0].errors_mm["rigid"]
 
 
+def filled_by(*given, **also):
+    found = foretold(*given, **also)
+    return found.in_space(found.bridged())
+
+
 def test_regression_meets_the_edges_and_does_not_look_into_the_gap():
     truth = figure_trial()
     columns, learnt = np.array([0, 1, 2, 5, 6, 7]), np.arange(120)
     trial = hidden(truth, (3, 50, 65))
     weights, starts = np.ones(4), np.array([50, 51])
     made = [
-        regression(x.positions, 3, learnt, columns[:4], weights, columns, starts[:1], 15)
+        filled_by(x.positions, 3, learnt, columns[:4], weights, columns, starts[:1], 15)
         for x in (truth, replace(trial, positions=np.nan_to_num(trial.positions)))
     ]
     assert np.array_equal(*made)
-    both = regression(truth.positions, 3, learnt, columns[:4], weights, columns, starts, 15)
+    both = filled_by(truth.positions, 3, learnt, columns[:4], weights, columns, starts, 15)
     assert both.shape == (2, 15, 3) and np.allclose(both[0], made[0][0], atol=1e-6)
     step = np.linalg.norm(np.diff(truth.positions[:, 3], axis=0), axis=1).max()
     assert np.linalg.norm(made[0][0, 0] - truth.positions[49, 3]) < 2 * step
@@ -159,7 +164,7 @@ def test_made_gaps_have_as_much_beside_them_as_the_real_one_and_never_show_what_
     fillers = Fillers(trial.positions, trial.visible, np.arange(8), 60.0)
     gap = Gap(3, 50, 60)
     assert fillers._reach(gap) == (3, 2)
-    starts = fillers._tries(gap, fillers._carriers(gap)["regression"])
+    starts = fillers._tries(gap, fillers.predictors(gap, 10))
     assert len(starts) == 16
     for start in starts.tolist():
         assert trial.visible[start - 3 : start + 12, 3].all()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import FIGURE, figure_trial
+from two_figures import NearestPoint
 
 from automarkerlabel.errors import TrialError
 from automarkerlabel.markerset import MarkerSet
@@ -14,32 +15,9 @@ from automarkerlabel.matching.evidence import combined
 from automarkerlabel.matching.labeller import MatcherLabeller, MatchOptions
 from automarkerlabel.matching.reference import Reference, reference_from_trial
 from automarkerlabel.matching.windows import cut_match_windows
-from automarkerlabel.models.matcher import MatchOutput
 from automarkerlabel.models.matcher_scores import Assignment
 from automarkerlabel.tracklets import split
 from automarkerlabel.trial import Trial
-
-FAR = -1e4
-
-
-class NearestPoint:
-    """Scores by the squared distance in units of 60 mm; a point without a counterpart is as good as 180 mm."""
-
-    def __init__(self):
-        self.n_windows = 0
-
-    def __call__(self, query, dt_s, reference, n_recycles=None):
-        self.n_windows += len(query)
-        now = query[:, 2]
-        a = now - now.nanmedian(1, keepdim=True).values
-        b = reference - reference.nanmedian(1, keepdim=True).values
-        square = ((a[:, :, None] - b[:, None]) ** 2).sum(-1) / 60.0**2
-        similar = torch.where(square.isnan(), FAR, -square / 2)
-        nothing = -(3.0**2) / 2
-        rows = torch.nn.functional.pad(similar, (0, 1), value=nothing).log_softmax(2)
-        columns = torch.nn.functional.pad(similar, (0, 0, 0, 1), value=nothing).log_softmax(1)
-        answer = Assignment(rows, columns)
-        return MatchOutput(answer, answer, None)
 
 
 @pytest.fixture

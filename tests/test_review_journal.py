@@ -85,7 +85,7 @@ def test_an_edit_that_cannot_be_written_did_not_happen(walk, monkeypatch):
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("automarkerlabel.review.journal.os.fsync", full)
+    monkeypatch.setattr("automarkerlabel.io.json_lines.os.fsync", full)
     with pytest.raises(OutputError, match="make room"):
         session.edit({"op": "accept", "column": 0, "frame": 0})
     monkeypatch.undo()

@@ -3,8 +3,8 @@
     python -m automarkerlabel.bench.launcher COMMAND...
 
 A small process of its own, since a system counts the memory of whoever starts a process to the process as well. Prints
-one line of JSON: `seconds`, `peak_bytes` and `processor_seconds` (null where the system does not tell), and `code`, the exit
-code.
+one line of JSON: `seconds`, `peak_bytes` and `processor_seconds` (null where the system does not tell), and `code`, the
+exit code.
 """
 
 import json

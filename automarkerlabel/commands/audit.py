@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automarkerlabel import console
+from automarkerlabel.commands import batch
 from automarkerlabel.commands.common import (
     AsJson,
     Device,
     Exclude,
+    Jobs,
     Overwrite,
     Reference,
     ReferenceFrame,
@@ -17,7 +19,6 @@ from automarkerlabel.commands.common import (
     Units,
     Up,
 )
-from automarkerlabel.errors import AutoMarkerLabelError
 
 if TYPE_CHECKING:
     from automarkerlabel.audit import Audit
@@ -41,40 +42,41 @@ def audit(
     up: Up = None,
     exclude: Exclude = None,
     device: Device = "auto",
+    jobs: Jobs = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Say where the labels of labelled trials are doubtful, and what they should probably be."""
-    from automarkerlabel import audit_files as work
+    from automarkerlabel.archive.batch import Where
+    from automarkerlabel.archive.found import found as files_of
+    from automarkerlabel.archive.task import Task
+    from automarkerlabel.archive.work import AuditWork
+    from automarkerlabel.audit_files import AuditOptions, write_csv
     from automarkerlabel.io.files import check_output
     from automarkerlabel.methods import Wanted
 
     wanted = Wanted(model, reference, reference_frame, marker_set, exclude=exclude)
+    tasks = [Task(x.path) for x in files_of(trials)]
     if csv is not None:
-        check_output(csv, [*trials, *wanted.inputs], overwrite)
-    options = work.AuditOptions(wanted, units, up)
-    against = work.against(options, device)
-    audits: list[Audit] = []
-    failures: list[tuple[str, str]] = []
-    for path in trials:
-        try:
-            audits.append(work.audit_file(path, against, options))
-        except AutoMarkerLabelError as error:
-            if len(trials) == 1:
-                raise
-            failures.append((str(path), str(error)))
-            console.say(f"aml: {error}")
-        else:
-            if not as_json:
-                _print(audits[-1])
-    if csv is not None:
-        work.write_csv(csv, audits, overwrite)
+        check_output(csv, [*(t.source for t in tasks), *wanted.inputs], overwrite)
+    results = batch.Results(len(tasks))
+
+    def show(found: "Audit") -> None:
+        if not as_json:
+            _print(found)
+
+    try:
+        work = AuditWork(AuditOptions(wanted, units, up), device)
+        batch.run("auditing", work, tasks, results, show, Where(jobs), quiet=as_json)
+    finally:
+        if csv is not None and results.begun:  # also for what was done before Ctrl-C
+            write_csv(csv, results.in_order(), overwrite)
+    audits: list[Audit] = results.in_order()
     if as_json:
         shown: list[dict[str, Any]] = [a.to_dict() for a in audits]
-        shown += [{"trial": trial, "error": error} for trial, error in failures]
-        console.print_json(shown[0] if len(trials) == 1 else shown)
-    if failures:
-        raise typer.Exit(1 if not audits else 3)
+        shown += [{"trial": trial, "error": error} for trial, error in results.failures()]
+        console.print_json(shown[0] if len(tasks) == 1 else shown)
+    results.leave()
     if strict and any(a.findings for a in audits):
         raise typer.Exit(FOUND)
 

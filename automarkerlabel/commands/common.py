@@ -7,7 +7,10 @@ import typer
 
 _SUFFIXES = ".c3d, .trc, .csv, .tsv, .mat, .hdf5"
 Trial = Annotated[Path, typer.Argument(help=f"trial: {_SUFFIXES}", show_default=False)]
-Trials = Annotated[list[Path], typer.Argument(help=f"trials: {_SUFFIXES}", show_default=False)]
+Trials = Annotated[
+    list[Path],
+    typer.Argument(help=f"trials: {_SUFFIXES}; or patterns in quotes: 'archive/**/*.c3d'", show_default=False),
+]
 Data = Annotated[
     list[Path],
     typer.Argument(help="labelled trials, folders of them, or lists (.txt, a path a line)", show_default=False),
@@ -20,9 +23,25 @@ Exclude = Annotated[
 Rename = Annotated[Path | None, typer.Option(help='TOML file of lines old = "new" that renames labels')]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for a script instead of text")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")]
+Jobs = Annotated[
+    int | None, typer.Option(help="worker processes, of one thread each; default: none, one trial after the other")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace an output that exists")]
 Seed = Annotated[int, typer.Option(help="of the corruption")]
 Reference = Annotated[Path | None, typer.Option(help="labelled trial of the same marker set, such as a static one")]
+References = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--reference", help="labelled trial of the same marker set, such as a static one; one for each person"
+    ),
+]
+NamedSubjects = Annotated[
+    list[str] | None,
+    typer.Option("--subject", help="NAME=FILE or NAME=MARKER_SET: somebody in the trial and his reference; repeatable"),
+]
+Subjects = Annotated[
+    int | None, typer.Option(help="number of people in the trial, who share a reference or marker set")
+]
 ReferenceFrame = Annotated[int | None, typer.Option(help="its frame to match to, counted as the file does")]
 WornSet = Annotated[
     str | None,

@@ -11,6 +11,7 @@ from automarkerlabel.commands.common import (
     Data,
     Device,
     Exclude,
+    NamedSubjects,
     Reference,
     ReferenceFrame,
     Seed,
@@ -33,6 +34,7 @@ def evaluate(
     ] = None,
     reference: Reference = None,
     reference_frame: ReferenceFrame = None,
+    subject: NamedSubjects = None,
     protocol: Annotated[str, typer.Option(help="own, or soma: the five settings of SOMA (ICCV 2021)")] = "own",
     cuts: Annotated[int, typer.Option(help="cuts inside trajectories")] = 50,
     occlude: Annotated[float, typer.Option(help="share of the points hidden, in stretches of 0.05-0.5 s")] = 0.05,
@@ -62,18 +64,22 @@ def evaluate(
     from automarkerlabel.labeller import as_device
     from automarkerlabel.methods import Wanted, methods_for
     from automarkerlabel.simulate.corrupt import Corruption
+    from automarkerlabel.subjects import one_or_entries
 
     model = model or []
     if len(set(model)) != len(model):
         raise InputError(f"--model: expected each model once, found {', '.join(model)}")
     paths = collect.find_trials(data)
-    wanted = Wanted(None, reference, reference_frame, marker_set, training_values, exclude)
+    entries = one_or_entries((), subject or ())[1]
+    wanted = Wanted(None, reference, reference_frame, marker_set, training_values, exclude, entries)
     models = methods_for(wanted, model, as_device(device))
     model = [name for name, _ in models]
     corruption = Corruption(cuts, occlude, ghosts, swaps, rotate, hidden_markers, seed)
     target = _calibrated_file(model, calibrate, out)
     with console.progress("reading", len(paths), as_json) as bar:
         sources = collect.read_labelled(paths, units, up, exclude, lambda *_: console.advance(bar))
+    if subject:
+        sources = collect.with_prefixes(sources)
     if target is not None:
         _calibrate(models[0][1], *target, [s.trial for s in sources], corruption, as_json)
         return

@@ -66,6 +66,7 @@ def explain(
     The trial is labelled as `aml label` would, by the same options; nothing but pictures is written.
     """
     from automarkerlabel.explain import picture, work
+    from automarkerlabel.io import Reading
     from automarkerlabel.labeller import as_device
     from automarkerlabel.methods import Wanted, method_for
 
@@ -77,7 +78,7 @@ def explain(
     wanted = Wanted(model, reference, reference_frame, marker_set, training_values, exclude)
     choice = work.Choice(tuple(column or ()), tuple(label or ()), n_doubtful, frame, against)
     explained = work.explain_file(
-        method_for(wanted, as_device(device)), trial, choice, work.Reading(units, up, exclude, heading)
+        method_for(wanted, as_device(device)), trial, choice, Reading(units, up, exclude), heading
     )
     paths = work.pictures_for(explained, out, overwrite, [trial, *wanted.inputs]) if out is not None else []
     for one, path in zip(explained, paths, strict=False):

@@ -1,13 +1,13 @@
 """`aml fill`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from automarkerlabel import console
-from automarkerlabel.commands.common import AsJson, Exclude, Overwrite, Trials, Units, Up
-from automarkerlabel.errors import AutoMarkerLabelError
+from automarkerlabel.commands import batch
+from automarkerlabel.commands.common import AsJson, Exclude, Jobs, Overwrite, Trials, Units, Up
 
 if TYPE_CHECKING:
     from automarkerlabel.filling.files import FillSummary
@@ -22,12 +22,19 @@ def fill(
     max_gap_s: Annotated[float, typer.Option(help="leave longer gaps open")] = 1.0,
     max_error_mm: Annotated[float, typer.Option(help="leave gaps open in which a larger error is to be expected")] = 10,
     method: Annotated[
-        str, typer.Option(help="spline, rigid, regression, or auto: the one to be expected nearest")
+        str,
+        typer.Option(
+            help="spline, rigid, regression, with --model also poses and forecast; auto: the one to be expected nearest"
+        ),
     ] = "auto",
+    model: Annotated[
+        Path | None, typer.Option(help="a forecaster of your marker set (aml train --task forecast)")
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="write a row for each gap")] = None,
     units: Units = None,
     up: Up = None,
     exclude: Exclude = None,
+    jobs: Jobs = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be filled, write nothing")] = False,
     overwrite: Overwrite = False,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="skip the second look at the output by ezc3d")] = False,
@@ -37,42 +44,39 @@ def fill(
 
     The error of each method is measured on the same trial, in gaps of that length made where the marker is seen.
     """
-    from automarkerlabel.filling import files as work
+    from automarkerlabel.archive.batch import Where
+    from automarkerlabel.archive.found import placed
+    from automarkerlabel.archive.task import Task
+    from automarkerlabel.archive.work import FillWork
+    from automarkerlabel.filling.files import write_csv
     from automarkerlabel.filling.fill import FillOptions
+    from automarkerlabel.io import Reading
     from automarkerlabel.io.files import check_output
-    from automarkerlabel.outputs import outputs_for, refuse_collisions
+    from automarkerlabel.outputs import make_folders, refuse_collisions
 
     options = FillOptions(max_gap_s, max_error_mm, method)
-    outputs = outputs_for(trials, out, "filled")
+    inputs = placed(trials, out, "filled")
     if not dry_run:
-        refuse_collisions([*outputs, *([csv] if csv is not None else [])], trials)
+        refuse_collisions([*inputs.outputs, *([csv] if csv is not None else [])], inputs.sources)
+        make_folders(inputs.outputs, out)
     if csv is not None:
-        check_output(csv, trials, overwrite)
-    summaries: list[FillSummary] = []
-    failures: list[tuple[str, str]] = []
-    for source, output in zip(trials, outputs, strict=True):
-        try:
-            summaries.append(
-                work.fill_file(
-                    source, output, options, work.Reading(units, up, exclude), overwrite, dry_run, not no_verify
-                )
-            )
-        except AutoMarkerLabelError as error:
-            if len(trials) == 1:
-                raise
-            failures.append((str(source), str(error)))
-            console.say(f"aml: {error}")
-        else:
-            if not as_json:
-                _print(summaries[-1], brief=len(trials) > 1)
-    if csv is not None:
-        work.write_csv(csv, summaries, overwrite)
+        check_output(csv, inputs.sources, overwrite)
+    made = FillWork(options, Reading(units, up, exclude), dry_run, not no_verify, model)
+    tasks = [Task(source, (output,), overwrite) for source, output in zip(inputs.sources, inputs.outputs, strict=True)]
+    results = batch.Results(len(tasks))
+
+    def show(summary: "FillSummary") -> None:
+        if not as_json:
+            _print(summary, brief=len(tasks) > 1)
+
+    try:
+        batch.run("filling", made, tasks, results, show, Where(jobs), quiet=as_json)
+    finally:
+        if csv is not None and results.begun:  # also for what was done before Ctrl-C
+            write_csv(csv, results.in_order(), overwrite)
     if as_json:
-        shown: list[dict[str, Any]] = [s.to_dict() for s in summaries]
-        errors = [{"trial": trial, "error": error} for trial, error in failures]
-        console.print_json(shown[0] if len(trials) == 1 else {"trials": shown, "failed": errors})
-    if failures:
-        raise typer.Exit(3 if summaries else 1)
+        console.print_json(results.as_json([s.to_dict() for s in results.in_order()]))
+    results.leave()
 
 
 def _print(found: "FillSummary", brief: bool) -> None:

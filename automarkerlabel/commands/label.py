@@ -1,43 +1,54 @@
 """`aml label`."""
 
 from collections import Counter
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from automarkerlabel import console
+from automarkerlabel.commands import batch
 from automarkerlabel.commands.common import (
     AsJson,
     Device,
     Exclude,
     Heading,
+    Jobs,
     KeepLabels,
     MinConfidence,
     Model,
+    NamedSubjects,
     Overwrite,
-    Reference,
     ReferenceFrame,
+    References,
     Rename,
+    Subjects,
     TrainingValues,
     Trials,
     Units,
     Up,
     WornSet,
 )
-from automarkerlabel.errors import AutoMarkerLabelError
+from automarkerlabel.errors import InputError
+
+if TYPE_CHECKING:
+    from automarkerlabel.archive.manifest import Manifest
+    from automarkerlabel.review_list import Doubt
+    from automarkerlabel.workflow import LabelSummary
 
 _MOST_SHOWN = 5  # doubtful labels; all are in --json and --review
-# In a batch these fail one trial, not all: ours, and what libraries raise on a machine in need or a file gone mad.
-_FAILURES = (AutoMarkerLabelError, MemoryError, OSError, RuntimeError, ValueError)
 
 
 def label(
     trials: Trials,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="output file, or folder for many trials")] = None,
-    reference: Reference = None,
+    reference: References = None,
     reference_frame: ReferenceFrame = None,
     marker_set: WornSet = None,
+    subject: NamedSubjects = None,
+    subjects: Subjects = None,
     model: Model = None,
     training_values: TrainingValues = None,
     heading: Heading = 0.0,
@@ -60,6 +71,14 @@ def label(
     exclude: Exclude = None,
     rename: Rename = None,
     device: Device = "auto",
+    jobs: Jobs = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="address of a Dask scheduler, tcp://host:port: its workers label")
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="what was done is noted there (.jsonl); the same command again does what is left"),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="label, report, write nothing")] = False,
     overwrite: Overwrite = False,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="skip the second look at the output by ezc3d")] = False,
@@ -68,14 +87,19 @@ def label(
     """Label trials: the same files, with the right name on every trajectory.
 
     By --reference, one labelled trial of the same marker set (a static trial is best); by --marker-set, one that is
-    known; by --model, one trained on your trials; or by nothing: then the likeliest known marker set is found.
+    known; by --model, one trained on your trials; or by nothing: then the likeliest known marker set is found. Several
+    people in one trial: --subject NAME=REFERENCE for each, or --subjects N.
     """
     from automarkerlabel import workflow as work
-    from automarkerlabel.io.files import check_output
+    from automarkerlabel.archive.batch import Where
+    from automarkerlabel.archive.found import placed
+    from automarkerlabel.archive.manifest import Manifest
+    from automarkerlabel.archive.task import Task
+    from automarkerlabel.archive.work import LabelWork
     from automarkerlabel.io.renaming import read_renaming
-    from automarkerlabel.labeller import as_device
-    from automarkerlabel.methods import Wanted, method_for, notes_about
-    from automarkerlabel.outputs import outputs_for, refuse_collisions
+    from automarkerlabel.methods import Wanted
+    from automarkerlabel.outputs import make_folders, refuse_collisions
+    from automarkerlabel.subjects import one_or_entries
 
     options = work.LabelOptions(
         min_confidence,
@@ -91,55 +115,93 @@ def label(
         read_renaming(rename) if rename is not None else {},
         fill_gaps,
     )
-    wanted = Wanted(model, reference, reference_frame, marker_set, training_values, exclude)
-    outputs = outputs_for(trials, out)
-    attention = outputs_for(trials, dump_attention, "attention", ".h5") if dump_attention is not None else []
-    reports = outputs_for(trials, report, "report", ".html") if report is not None else []
-    tables = [x for x in (csv, review) if x is not None]
+    one, named = one_or_entries(reference or (), subject or ())
+    wanted = Wanted(model, one, reference_frame, marker_set, training_values, exclude, named, subjects)
+    if dry_run and manifest is not None:
+        raise InputError(
+            "--manifest: expected no --dry-run beside it, found both; a dry run does nothing to go on from"
+        )
+    inputs = placed(trials, out, "labelled")
+    if inputs.n_left_out:
+        console.say(f"note: {inputs.n_left_out} of the files found are outputs of others, and are left out")
+    attention = inputs.beside(None if dry_run else dump_attention, "attention", ".h5")
+    reports = inputs.beside(report, "report", ".html")
+    tasks = [
+        Task(source, tuple(outputs), overwrite)
+        for source, *outputs in zip(inputs.sources, inputs.outputs, attention, reports, strict=True)
+    ]
+    written = [path for task in tasks for path in task.written]
     if not dry_run:
-        refuse_collisions([*outputs, *attention, *reports, *tables], [*trials, *wanted.inputs])
-    for table in tables:
-        check_output(table, overwrite=overwrite)
-    method = method_for(wanted, as_device(device))
-    for note in notes_about(method):
-        console.say(f"note: {note}")
-    if attention:
-        method.require_inside()
-    summaries: list[work.LabelSummary] = []
-    failures: list[tuple[str, str]] = []
-    try:
-        with console.progress("labelling", len(trials), as_json) as bar:
-            for n, source in enumerate(trials):
-                try:
-                    dump = attention[n] if attention and not dry_run else None
-                    page = reports[n] if reports else None
-                    summary = work.label_file(method, source, outputs[n], options, dump, page)
-                except _FAILURES as error:
-                    if len(trials) == 1:
-                        raise
-                    known = isinstance(error, AutoMarkerLabelError)
-                    failures.append((str(source), str(error) if known else f"unexpected {error!r}"))
-                    console.say(f"aml: {failures[-1][1]}")
-                else:
-                    summaries.append(summary)
-                    if not as_json:
-                        _print(summary, brief=len(trials) > 1)
-                console.advance(bar)
-    finally:
-        if csv is not None:  # also for what was done before Ctrl-C
-            work.write_csv_rows(csv, summaries, failures, overwrite)
-        if review is not None:
-            work.write_reviews(review, summaries, overwrite)
-    _say_sets(summaries, as_json)
+        more = [x for x in (csv, review, manifest) if x is not None]
+        refuse_collisions([*written, *more], [*inputs.sources, *wanted.inputs])
+    made = LabelWork(wanted, options, device, dump_attention is not None)
+    key = made.digest() if manifest is not None or cluster is not None else ""
+    where = Where(jobs, cluster, key)
+    if cluster is not None:  # whose workers are in other folders
+        made, tasks = made.anywhere(), [task.anywhere() for task in tasks]
+    results = batch.Results(len(tasks))
+    sets: Counter[str] = Counter()
+
+    def show(summary: work.LabelSummary) -> None:
+        if summary.candidates:
+            sets[summary.candidates[0].name] += 1
+        if not as_json:
+            _print(summary, brief=len(tasks) > 1)
+
+    with nullcontext() if manifest is None else Manifest(manifest, key) as noted:
+        tables = _Tables(csv, review, overwrite, noted)
+        tables.check()
+        for folder in (None if dry_run else out, dump_attention, report):
+            make_folders(written, folder)
+        keep = as_json or csv is not None or review is not None
+        try:
+            batch.run("labelling", made, tasks, results, show, where, noted, as_json, keep)
+        finally:
+            if keep and noted is not None:
+                results.values |= {n: noted.summary(tasks[n], work.LabelSummary) for n in results.before}
+            if results.begun:  # also for what was done before Ctrl-C
+                tables.write(results)
+    if len(tasks) > 1 and sets and not as_json:
+        shown = ", ".join(f"{name} in {n}" for name, n in sets.most_common())
+        console.say(f"each trial was looked at by itself; marker sets found: {shown}; --marker-set NAME makes it one")
     if as_json:
-        found = [s.to_dict() for s in summaries]
-        errors = [{"trial": t, "error": e} for t, e in failures]
-        console.print_json(found[0] if len(trials) == 1 else {"trials": found, "failed": errors})
-    if failures:
-        raise typer.Exit(3 if summaries else 1)
+        console.print_json(results.as_json([s.to_dict() for s in results.in_order()]))
+    results.leave()
 
 
-def _print(summary: "work.LabelSummary", brief: bool) -> None:  # type: ignore[name-defined] # noqa: F821
+@dataclass(frozen=True)
+class _Tables:
+    """What is written of all trials. A table that an earlier run with the same manifest wrote is written anew."""
+
+    csv: Path | None
+    review: Path | None
+    overwrite: bool
+    noted: "Manifest | None"
+
+    def _may(self, table: Path) -> bool:
+        return self.overwrite or (self.noted is not None and self.noted.owns(table))
+
+    def check(self) -> None:
+        """Raise `OutputError` where one cannot be written."""
+        from automarkerlabel.io.files import check_output
+
+        for table in (self.csv, self.review):
+            if table is not None:
+                check_output(table, overwrite=self._may(table))
+
+    def write(self, results: batch.Results) -> None:
+        """Write them. Raises `OutputError`."""
+        from automarkerlabel.workflow import write_csv_rows, write_reviews
+
+        if self.csv is not None:
+            write_csv_rows(self.csv, results.in_order(), results.failures(), self._may(self.csv))
+        if self.review is not None:
+            write_reviews(self.review, results.in_order(), self._may(self.review))
+        if self.noted is not None:
+            self.noted.tables(x for x in (self.csv, self.review) if x is not None)
+
+
+def _print(summary: "LabelSummary", brief: bool) -> None:
     """A few lines for a person; one line a trial when there are many."""
     from automarkerlabel.filling.fill import summary as told
 
@@ -157,6 +219,9 @@ def _print(summary: "work.LabelSummary", brief: bool) -> None:  # type: ignore[n
         return
     console.results.print(f"{summary.trial}: {found}; mean confidence {summary.mean_confidence:.3f}", markup=False)
     console.results.print(how, markup=False)
+    for s in summary.subjects:
+        own = f"{s.n_found} of {s.n_labels} labels, on {100 * s.share:.1f} % of the points"
+        console.results.print(f"{s.name}: {own}; mean confidence {s.confidence:.3f}", markup=False)
     console.results.print(
         f"{summary.n_tracklets} tracklets, {summary.unlabelled_tracklets} left without a label", markup=False
     )
@@ -182,19 +247,11 @@ def _print(summary: "work.LabelSummary", brief: bool) -> None:  # type: ignore[n
     console.results.print(f"written: {where}" if summary.output else where, markup=False)
 
 
-def _frames(doubt: "work.Doubt") -> str:  # type: ignore[name-defined] # noqa: F821
+def _frames(doubt: "Doubt") -> str:
     """The frames to look at: the worst stretch, or all."""
     worst = min(doubt.spans, key=lambda s: s.confidence, default=doubt)
     return f"{worst.first_frame}-{worst.last_frame}"
 
 
-def _fit(summary: "work.LabelSummary") -> str:  # type: ignore[name-defined] # noqa: F821
+def _fit(summary: "LabelSummary") -> str:
     return f" (fit {summary.candidates[0].fit:.2f})" if summary.candidates else ""
-
-
-def _say_sets(summaries: "list[work.LabelSummary]", quiet: bool) -> None:  # type: ignore[name-defined] # noqa: F821
-    """Which marker sets a batch was found to wear."""
-    chosen = Counter(s.candidates[0].name for s in summaries if s.candidates)
-    if len(summaries) > 1 and chosen and not quiet:
-        sets = ", ".join(f"{name} in {n}" for name, n in chosen.most_common())
-        console.say(f"each trial was looked at by itself; marker sets found: {sets}; --marker-set NAME makes it one")

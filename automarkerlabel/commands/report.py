@@ -49,10 +49,11 @@ def report(
     Shown are the names that the trial has. Without any, or with an option that says how to label, it is labelled as
     aml label does it; no trial is written.
     """
+    from automarkerlabel.io import Reading
     from automarkerlabel.methods import Wanted
     from automarkerlabel.report import files as work
 
-    options = work.ReportOptions(min_confidence, keep_labels, units, up, exclude, heading, overwrite)
+    options = work.ReportOptions(min_confidence, keep_labels, Reading(units, up, exclude), heading, overwrite)
     page = trial.with_name(f"{trial.stem}_report.html") if out is None else out
     wanted = Wanted(model, reference, reference_frame, marker_set, training_values, exclude)
     read, named = work.read_for_report(trial, page, options)

@@ -10,6 +10,7 @@ import typer
 
 from automarkerlabel import console
 from automarkerlabel.commands.common import AsJson, Device, Exclude, Overwrite, Rename, Units, Up
+from automarkerlabel.commands.forecaster import train_forecaster
 from automarkerlabel.commands.matcher import MATCHER_SETTINGS, BatchPoints, CoolDown, Minutes, Steps, train_matcher
 from automarkerlabel.commands.options import add_field_options, read_config
 from automarkerlabel.errors import InputError
@@ -39,6 +40,9 @@ def train(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="model file (default: model_<type>_<date>.ckpt)")
     ] = None,
+    task: Annotated[
+        str, typer.Option(help="label; or forecast: a model that fills gaps, for aml fill --model")
+    ] = "label",
     model_type: Annotated[
         str | None,
         typer.Option(help=f"{', '.join(MODEL_TYPES)} (default: matcher if all else is, hybrid otherwise)"),
@@ -90,6 +94,22 @@ def train(
     from automarkerlabel.labeller import as_device
 
     names = read_renaming(rename) if rename is not None else {}
+    if task not in ("label", "forecast"):
+        raise InputError(f"--task: expected label or forecast, found {task!r}")
+    if task == "forecast":
+        unfit = {
+            "model_type": model_type is not None, "preset": preset is not None, "from": base is not None,
+            "resume": resume, "val": bool(val), "val_share": val_share != _VAL_SHARE, "val_by": val_by != _VAL_BY,
+            "marker_set": marker_set is not None, "training_values": training_values is not None,
+            "simulate": simulate is not None, "motion": bool(motion), "steps": steps is not None,
+            "minutes": minutes is not None, "cool_down": cool_down is not None,
+            "batch_points": batch_points is not None, "config": config is not None,
+        }  # fmt: skip
+        train_forecaster(
+            data or [], (units, up, exclude), given, [name for name, asked in unfit.items() if asked], out, names,
+            overwrite, as_json,
+        )  # fmt: skip
+        return
     settings = read_config(config, {*given, "model_type", "preset"})  # of which `aml tune` writes the last two
     model_type = model_type or settings.pop("model_type", None)
     preset = str(preset or settings.pop("preset", _PRESET))

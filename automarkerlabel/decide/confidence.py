@@ -89,7 +89,7 @@ class Calibration:
                 for name in ("labelled", "unlabelled")
             ]
             return cls(scales[0], scales[1], values["in_course"])
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"calibration: expected scales and knots, found them damaged ({error!r})") from error
 
 

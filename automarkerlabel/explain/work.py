@@ -11,7 +11,7 @@ from automarkerlabel.explain.choose import chosen
 from automarkerlabel.explain.explained import Explained
 from automarkerlabel.explain.facts import explain
 from automarkerlabel.explain.look import look_into
-from automarkerlabel.io.files import check_input, check_output
+from automarkerlabel.io.files import check_output, make_folder
 from automarkerlabel.methods import Method
 from automarkerlabel.outputs import refuse_collisions
 
@@ -28,24 +28,15 @@ class Choice:
     against: str | None = None
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How the trial is read, and turned for a model of the predecessor."""
+def explain_file(
+    method: Method, source: Path, choice: Choice, reading: io.Reading | None = None, heading_deg: float = 0.0
+) -> list[Explained]:
+    """Label a trial and explain the chosen trajectories; `heading_deg` turns it for a model of the predecessor.
 
-    units: str | None = None
-    up: str | None = None
-    exclude: str | None = None
-    heading_deg: float = 0.0
-
-
-def explain_file(method: Method, source: Path, choice: Choice, reading: Reading | None = None) -> list[Explained]:
-    """Label a trial and explain the chosen trajectories. Raises what reading and labelling raise, and `InputError` for
-    a choice that is not there."""
-    reading = reading or Reading()
-    check_input(source)
-    trial = io.read(source, reading.units, reading.up, reading.exclude)
-    trial.require_points(str(source))
-    answer, look = look_into(method, trial, reading.heading_deg)
+    Raises what reading and labelling raise, and `InputError` for a choice that is not there.
+    """
+    trial = (reading or io.Reading()).trial(source)
+    answer, look = look_into(method, trial, heading_deg)
     which = chosen(trial, answer.labelling, choice.columns, choice.labels, choice.n_doubtful, choice.frame)
     return [explain(trial, str(source), answer, look, n, choice.frame, choice.against) for n in which]
 
@@ -62,7 +53,7 @@ def pictures_for(explained: Sequence[Explained], out: Path, overwrite: bool, inp
     else:
         if out.suffix and not out.is_dir():
             raise OutputError(f"{out}: expected a picture that ends in .png or a folder, found {out.suffix!r}")
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         paths = [out / _name(one) for one in explained]
     refuse_collisions(paths, inputs)
     for path in paths:

@@ -7,18 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from automarkerlabel import io
+from automarkerlabel.filling.expected import Model
 from automarkerlabel.filling.fill import Filled, FilledGap, FillOptions, fill
 from automarkerlabel.filling.gaps import tells_estimates
 from automarkerlabel.io.files import atomic, check_input, check_output
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a trial is read; see `io.read`."""
-
-    units: str | None = None
-    up: str | None = None
-    exclude: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,20 +34,18 @@ class FillSummary:
 
 
 def fill_file(
-    source: Path, output: Path, options: FillOptions, reading: Reading | None = None,
-    overwrite: bool = False, dry_run: bool = False, verify: bool = True,
+    source: Path, output: Path, options: FillOptions, reading: io.Reading | None = None,
+    overwrite: bool = False, dry_run: bool = False, verify: bool = True, model: Model | None = None,
 ) -> FillSummary:  # fmt: skip
     """Fill the gaps of a labelled file into another one; see `fill`, and `io.write_filled` for what is written.
 
     Raises what reading and writing raise, `TrialError` for a trial without names.
     """
-    reading = reading or Reading()
     check_input(source)
     if not dry_run:
         check_output(output, [source], overwrite, io.WRITABLE)
-    trial = io.read(source, reading.units, reading.up, reading.exclude)
-    trial.require_points(str(source))
-    filled = fill(trial, options)
+    trial = (reading or io.Reading()).trial(source)
+    filled = fill(trial, options, model)
     notes: tuple[str, ...] = ()
     if not dry_run:
         notes = io.write_filled(source, output, filled.trial, filled.mask, overwrite, verify)

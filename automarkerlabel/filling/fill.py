@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from automarkerlabel.errors import InputError, TrialError
-from automarkerlabel.filling.expected import METHODS, Fillers
+from automarkerlabel.filling.expected import METHODS, MODEL_METHODS, Fillers, Model
 from automarkerlabel.filling.gaps import Gap, estimated, gaps_of
 from automarkerlabel.io.files import one_of
 from automarkerlabel.markerset import labelled_columns
 from automarkerlabel.trial import BoolArray, Trial
 
 AUTO = "auto"
+ALL_METHODS = (*METHODS, *MODEL_METHODS)
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class FillOptions:
         for name, value in (("--max-gap-s", self.max_gap_s), ("--max-error-mm", self.max_error_mm)):
             if not value > 0:
                 raise InputError(f"{name}: expected a number above 0, found {value:g}")
-        if self.method not in (AUTO, *METHODS):
-            raise InputError(f"--method: expected {one_of((AUTO, *METHODS))}, found {self.method!r}")
+        if self.method not in (AUTO, *ALL_METHODS):
+            raise InputError(f"--method: expected {one_of((AUTO, *ALL_METHODS))}, found {self.method!r}")
 
 
 @dataclass(frozen=True)
@@ -72,20 +73,24 @@ class Filled:
     n_estimated: int
 
 
-def fill(trial: Trial, options: FillOptions | None = None) -> Filled:
+def fill(trial: Trial, options: FillOptions | None = None, model: Model | None = None) -> Filled:
     """Fill the gaps of the named markers of a trial.
 
     What is no gap stays: a marker is never put where it was not yet seen, or no longer. Methods learn and are judged
     by measured samples alone, so the order of columns does not matter, nor what else is filled.
 
-    Raises `TrialError` for a trial without names.
+    model    a forecaster, see `forecaster.store.load`, whose methods then stand beside the others.
+
+    Raises `TrialError` for a trial without names, `InputError` for a method that needs a model where there is none.
     """
     options = options or FillOptions()
+    if options.method in MODEL_METHODS and model is None:
+        raise InputError(f"--method {options.method}: expected --model with a forecaster beside it, found none")
     named = [column for _, column in labelled_columns(trial)]
     if not named:
         raise TrialError("expected a labelled trial, found no marker with a name; label it first (aml label)")
     before = estimated(trial)
-    fillers = Fillers(trial.positions, trial.visible & ~before, np.array(named), trial.rate_hz)
+    fillers = Fillers(trial.positions, trial.visible & ~before, np.array(named), trial.rate_hz, model, trial.labels)
     positions = trial.positions.copy()
     assert trial.residuals is not None
     residuals = trial.residuals.copy()
@@ -129,7 +134,7 @@ def _decided(
 
 def summary(gaps: Sequence[FilledGap]) -> str:
     """`12 of 15 gaps filled (9 spline, 3 rigid)`."""
-    counts = [(name, sum(g.method == name for g in gaps)) for name in METHODS]
+    counts = [(name, sum(g.method == name for g in gaps)) for name in ALL_METHODS]
     filled = ", ".join(f"{n} {name}" for name, n in counts if n)
     text = f"{sum(n for _, n in counts)} of {len(gaps)} gaps filled"
     return f"{text} ({filled})" if filled else text

@@ -1,5 +1,7 @@
 """Longer gaps: the marker goes where the markers that keep their distance to it carry it, told from both edges."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,29 +13,43 @@ Array = npt.NDArray[np.float64]
 MOST_MATES = 4
 LEAST_MATES = 3
 _LEAST_TOGETHER = 10  # frames in which two markers are seen, to know how they keep their distance
+OWN_FRAME = 4.0  # poses of other trials that a frame of the trial's own counts as
 _NOISE_MM = 1.0  # a distance is not held to be steadier than this
 _MOST_FRAMES = 1000
 
 
-def looseness_mm(points: FloatArray, measured: BoolArray, column: int) -> Array:
+def looseness_mm(points: FloatArray, measured: BoolArray, column: int, poses: Sequence[FloatArray] = ()) -> Array:
     """`(n_columns,)`: by how much the distance of each column to one changes over the trial (standard deviation).
 
     Infinite for the column itself and where too few frames show both.
 
     points    `(n_frames, n_columns, 3)` mm.
     measured  bool `(n_frames, n_columns)`.
+    poses     `(n_poses, n_columns, 3)` of each of other trials, NaN where a marker is hidden or missing: what distances
+              do there counts, too.
     """
     frames = np.flatnonzero(measured[:, column])
     frames = frames[:: max(1, len(frames) // _MOST_FRAMES)]
-    both = measured[frames]
-    apart = np.linalg.norm(points[frames].astype(np.float64) - points[frames, column, None], axis=2)
-    apart = np.where(both, apart, 0.0)
-    count = np.maximum(both.sum(0), 1)
-    mean = apart.sum(0) / count
-    spread = np.sqrt((np.where(both, apart - mean, 0.0) ** 2).sum(0) / count)
-    spread[both.sum(0) < _LEAST_TOGETHER] = np.inf
+    count, squares = _distances(points[frames], measured[frames], column)
+    few = count < _LEAST_TOGETHER
+    count, squares = OWN_FRAME * count, OWN_FRAME * squares
+    for trial in poses:
+        seen = ~np.isnan(trial[..., 0])
+        theirs = _distances(trial[seen[:, column]], seen[seen[:, column]], column)
+        count, squares = count + theirs[0], squares + theirs[1]
+    spread = np.sqrt(squares / np.maximum(count, 1))
+    spread[few] = np.inf
     spread[column] = np.inf
     return np.asarray(spread)
+
+
+def _distances(points: FloatArray, measured: BoolArray, column: int) -> tuple[Array, Array]:
+    """`(n_columns,)` each: how many frames show a column with that one, and the squares of how far their distance is
+    from its mean, summed over them."""
+    apart = np.linalg.norm(points.astype(np.float64) - points[:, column, None], axis=2)
+    count = measured.sum(0).astype(np.float64)
+    mean = np.where(measured, apart, 0.0).sum(0) / np.maximum(count, 1)
+    return count, np.asarray((np.where(measured, apart - mean, 0.0) ** 2).sum(0))
 
 
 def steadiest(looseness: Array, seen_throughout: BoolArray, most: int = MOST_MATES) -> IntArray:

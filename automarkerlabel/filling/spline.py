@@ -26,14 +26,14 @@ def spline(before: Array, after: Array, n_hidden: int) -> Array:
     """
     first, last = before[:, -1], after[:, 0]
     step = n_hidden + 1  # frames from edge to edge
-    leaving = -step * _speed(before[:, ::-1]) if before.shape[1] > 1 else last - first
-    coming = step * _speed(after) if after.shape[1] > 1 else last - first
+    leaving = -step * speed(before[:, ::-1]) if before.shape[1] > 1 else last - first
+    coming = step * speed(after) if after.shape[1] > 1 else last - first
     u = (np.arange(1, step) / step)[None, :, None]
     ours = first[:, None] * (1 + u * u * (2 * u - 3)) + last[:, None] * (u * u * (3 - 2 * u))
     return np.asarray(ours + leaving[:, None] * (u * (1 - u) ** 2) + coming[:, None] * (u * u * (u - 1)))
 
 
-def _speed(samples: Array) -> Array:
+def speed(samples: Array) -> Array:
     """`(n_gaps, 3)`: change per sample at the first of `(n_gaps, n, 3)`; n is 2 or more."""
     return np.asarray(np.einsum("n,gnk->gk", _slope(samples.shape[1]), samples))
 

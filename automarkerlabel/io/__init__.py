@@ -1,7 +1,7 @@
 """Trials in and out of files by their suffix: C3D, TRC, CSV, TSV and HDF5 both ways, MAT in, Parquet out."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -35,6 +35,21 @@ def read(path: Path | str, units: str | None = None, up: str | None = None, excl
     trial: Trial = _module(path, READABLE).read(path, units, up)
     computed = trial.computed | computed_columns(trial.labels, exclude=exclude)
     return trial if computed == trial.computed else replace(trial, computed=computed)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a trial is read, where its file is overruled; see `read`."""
+
+    units: str | None = None
+    up: str | None = None
+    exclude: str | None = None
+
+    def trial(self, path: Path) -> Trial:
+        """Raises what `read` raises, `TrialError` for a trial without points."""
+        trial = read(path, self.units, self.up, self.exclude)
+        trial.require_points(str(path))
+        return trial
 
 
 def is_trial(path: Path) -> bool:

@@ -44,7 +44,7 @@ def frame_count(claims: Claims, data: bytes, data_start: int, frame_bytes: int, 
     if not frame_bytes:
         return short
     room = len(data) - data_start
-    frames = int(claims.frames[0]) if claims.frames and math.isfinite(claims.frames[0]) else None
+    frames = int(claims.frames[0]) if claims.frames and 0 <= claims.frames[0] < math.inf else None
     saturated = claims.last == 65535 or frames == 65535
     for count in claims.long():
         # The header's count wrapped around or stopped at its end; otherwise the long one is stale.

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from automarkerlabel.errors import FileFormatError, InputError, OutputError
 
+_LEFTOVER = re.compile(r"\.(.*)\.[0-9a-f]{8}(\.[^.]*|)", re.S)  # a name that `atomic` gives
+
 
 def check_input(path: Path) -> None:
     """Raise `InputError` unless `path` is a regular file."""
@@ -76,6 +78,14 @@ def check_output(
         raise OutputError(f"{path}: expected a regular file to replace, found a device or a pipe")
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those it stands in, where it is not there yet. Raises `OutputError` where it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be made ({_reason(error)}); name a place that can be written") from error
+
+
 def one_of(names: Collection[str]) -> str:
     """`.c3d, .trc or .csv`."""
     *first, last = names
@@ -106,13 +116,17 @@ def atomic(path: Path) -> Iterator[Path]:
         raise OutputError(f"{path}: cannot be written ({_reason(error)})") from error
 
 
-def remove_leftovers(path: Path) -> None:
-    """Remove what processes that were killed while they wrote `path` with `atomic` have left beside it."""
-    name = re.compile(rf"\.{re.escape(path.stem[:100])}\.[0-9a-f]{{8}}{re.escape(path.suffix)}")
-    for other in path.parent.iterdir():
-        if name.fullmatch(other.name):
-            with suppress(OSError):
-                other.unlink()
+def remove_leftovers(*paths: Path) -> None:
+    """Remove what processes that were killed while they wrote `paths` with `atomic` have left beside them."""
+    beginnings: dict[Path, set[tuple[str, str]]] = {}
+    for path in paths:
+        beginnings.setdefault(path.parent, set()).add((path.stem[:100], path.suffix))
+    for folder, names in beginnings.items():
+        for other in folder.iterdir():
+            left = _LEFTOVER.fullmatch(other.name)
+            if left is not None and (left[1], left[2]) in names:
+                with suppress(OSError):
+                    other.unlink()
 
 
 def _sync(path: Path) -> None:

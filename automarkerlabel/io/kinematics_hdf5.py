@@ -17,7 +17,9 @@ import h5py
 import numpy as np
 
 from automarkerlabel.errors import FileFormatError, InputError
+from automarkerlabel.io.closed_hdf5 import Allowance
 from automarkerlabel.io.files import check_input
+from automarkerlabel.io.hdf5_guard import guarded
 from automarkerlabel.io.skeleton import DoubleArray, are_rotations
 from automarkerlabel.trial import MM_PER_UNIT, FileAxes, FloatArray
 
@@ -52,6 +54,7 @@ class BodyKinematics:
         return len(next(iter(self.transforms.values())))
 
 
+@guarded
 def list_kinematics(path: Path) -> list[tuple[str, str]]:
     """The (subject, trial) pairs of a file, by subject.
 
@@ -62,6 +65,7 @@ def list_kinematics(path: Path) -> list[tuple[str, str]]:
         return [(subject, trial) for subject in _names(kin, path) for trial in _names(_group(kin, subject, path), path)]
 
 
+@guarded
 def read_kinematics(
     path: Path,
     subject: str,
@@ -142,6 +146,7 @@ def _dataset(group: h5py.Group, name: str, path: Path) -> h5py.Dataset:
         raise FileFormatError(
             f"{path}: expected {group.name}/{name} to hold numbers in this file, found something else"
         )
+    Allowance(path).take(found)
     return found
 
 

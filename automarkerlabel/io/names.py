@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from automarkerlabel.markerset import is_unlabelled
 from automarkerlabel.scores import OutputColumn
@@ -26,6 +27,21 @@ def full_name(subject: str, label: str) -> str:
 def full_names(trial: Trial) -> list[str]:
     """The trial's labels with their subjects' prefixes put back."""
     return [full_name(subject, label) for subject, label in zip(trial.subjects, trial.labels, strict=True)]
+
+
+def with_full_names(trial: Trial) -> Trial:
+    """The trial with its subjects' prefixes as part of the labels of named columns."""
+    pairs = zip(full_names(trial), trial.labels, strict=True)
+    return replace(trial, labels=[label if is_unlabelled(label) else full for full, label in pairs], subjects=())
+
+
+def told_apart(trial: Trial) -> Trial:
+    """The trial with prefixes as part of the labels if it has a label under several prefixes; otherwise as it is."""
+    first: dict[str, str] = {}
+    for subject, label in zip(trial.subjects, trial.labels, strict=True):
+        if not is_unlabelled(label) and first.setdefault(label, subject) != subject:
+            return with_full_names(trial)
+    return trial
 
 
 def output_subject(trial: Trial, column: OutputColumn) -> str:

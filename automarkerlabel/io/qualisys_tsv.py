@@ -245,7 +245,8 @@ def _named(path: Path, texts: Sequence[str], n_markers: int) -> tuple[list[tuple
         raise FileFormatError(
             f"{path}: expected X, Y and Z of {n_markers} markers in the line of column names, found {len(starts)}"
         )
-    columns = [tuple(range(k, stop)) for k, stop in zip(starts, [*starts[1:], len(words)], strict=True)]
+    stops = [*starts, len(words)][1:]
+    columns = [tuple(range(k, stop)) for k, stop in zip(starts, stops, strict=True)]
     residuals = [next((k for k in cells[3:] if words[k] == "RESIDUAL"), -1) for cells in columns]
     lead = [x.lower() for x in texts[: starts[0] if starts else len(texts)]]
     return columns, residuals, lead, len(texts)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from automarkerlabel.errors import FileFormatError, TrialError
 from automarkerlabel.io.files import read_bytes
+from automarkerlabel.io.names import full_name, split_prefix
 from automarkerlabel.scores import OutputColumn
 from automarkerlabel.trial import Trial
 
@@ -44,8 +45,13 @@ def renamed(trial: Trial, names: Mapping[str, str]) -> Trial:
 
 
 def renamed_columns(columns: Sequence[OutputColumn], names: Mapping[str, str]) -> list[OutputColumn]:
-    """Output columns with their labels renamed. Raises `TrialError` if two would be one label."""
-    found = [replace(column, label=names.get(column.label, column.label)) for column in columns]
+    """Output columns with their labels renamed, a subject's prefix as it is. Raises `TrialError` if two would be one
+    label."""
+    parts = [split_prefix(column.label) for column in columns]
+    found = [
+        replace(column, label=names.get(column.label, full_name(subject, names.get(label, label))))
+        for column, (subject, label) in zip(columns, parts, strict=True)
+    ]
     if names:
         refuse_twice([column.label for column in found], "--rename: expected distinct labels", TrialError)
     return found

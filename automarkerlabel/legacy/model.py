@@ -4,6 +4,7 @@ It left three files: a state dict or training checkpoint (`.ckpt`), training val
 set (`.xml`, see `io.opensim`). `convert` makes one model of them.
 """
 
+import zipfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
@@ -121,6 +122,7 @@ def is_training_checkpoint(path: Path) -> bool:
 
 def _load(path: Path) -> dict[str, Any]:
     check_input(path)
+    _refuse_packed(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises what its unpickler and the archive happen to raise
@@ -132,6 +134,17 @@ def _load(path: Path) -> dict[str, Any]:
             f"{path}: expected a checkpoint of the predecessor, found a file with a {type(content).__name__}"
         )
     return content
+
+
+def _refuse_packed(path: Path) -> None:
+    """Raise `ModelError` for an archive that unpacks to more than it is: torch's own are not packed."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            n_bytes = sum(max(x.file_size, x.compress_size) for x in archive.infolist())
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):  # an older checkpoint, or torch will say
+        return
+    if n_bytes > path.stat().st_size:
+        raise ModelError(f"{path}: expected a checkpoint of the predecessor, found an archive of {n_bytes:,} bytes")
 
 
 def _network(path: Path, content: Mapping[str, Any]) -> tuple[LegacyLstmConfig, dict[str, Tensor]]:

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from automarkerlabel import checkpoint as store
 from automarkerlabel.collect import Source
 from automarkerlabel.errors import InputError, ModelError
-from automarkerlabel.io.files import atomic
+from automarkerlabel.io.files import atomic, make_folder
 from automarkerlabel.legacy import state as legacy_state
 from automarkerlabel.legacy.model import LegacyParts, is_training_checkpoint
 from automarkerlabel.legacy.preparation import LONGEST_WINDOW
@@ -135,7 +135,7 @@ class LegacyTrainer:
 
         `on_step(step, steps, loss)` hears of every step. Raises `TrainingError` when it cannot go on.
         """
-        self.run_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(self.run_dir)
         if self.device.type == "cpu":
             self.threads = keep_or_choose(self.threads, self._choose_threads)
         while self.epoch < self.settings.epochs:

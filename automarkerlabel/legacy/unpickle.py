@@ -1,7 +1,7 @@
 """A pickle that may hold plain values, arrays and tensors, and nothing else: none of it can run code.
 
-It names six globals, one of them by two names. Each stands for a small function or class of ours, that takes only
-what such a pickle gives it.
+It names six globals, one of them by two names. Each stands for a small function of ours, that takes only what such a
+pickle gives it.
 """
 
 import io
@@ -39,9 +39,6 @@ def unpickle(path: Path, data: bytes) -> Any:
 class _Array:
     """An array on its way: the pickle makes an empty one and then sets its state."""
 
-    def __new__(cls, *_: object) -> "_Array":
-        return super().__new__(cls)
-
     def __setstate__(self, state: tuple[int, tuple[int, ...], "_Dtype", bool, bytes]) -> None:
         _, shape, dtype, fortran, data = state
         if not (isinstance(dtype, _Dtype) and isinstance(data, bytes) and math.prod(shape) * dtype.size == len(data)):
@@ -57,7 +54,7 @@ class _Dtype:
 
     order = "<"
 
-    def __init__(self, name: str, *_: object) -> None:
+    def __init__(self, name: str) -> None:
         if name not in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"):
             raise pickle.UnpicklingError(f"an array of {name!r}")
         self.name, self.size = name, int(name[1:])
@@ -67,12 +64,33 @@ class _Dtype:
             self.order = str(state[1])
 
 
-def _reconstruct(_kind: object, _shape: object, _type: object) -> _Array:
-    return _Array()
+# A pickle may set attributes of what it names, for all that is read later, too: so it gets functions made anew for each
+# file, and no class.
+def _allowed() -> dict[tuple[str, str], Any]:
+    def reconstruct(_kind: object, _shape: object, _type: object) -> _Array:
+        return _Array()
 
+    def dtype(name: str, *_: object) -> _Dtype:
+        return _Dtype(name)
 
-def _storage(data: bytes) -> Any:
-    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    def ordered(*items: Any) -> OrderedDict[Any, Any]:
+        return OrderedDict(*items)
+
+    def storage(data: bytes) -> Any:
+        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+
+    def tensor(*parts: Any) -> Tensor:
+        return _tensor(*parts)
+
+    return {
+        ("numpy.core.multiarray", "_reconstruct"): reconstruct,
+        ("numpy._core.multiarray", "_reconstruct"): reconstruct,  # as numpy 2 writes it
+        ("numpy", "ndarray"): "ndarray",  # named, never called
+        ("numpy", "dtype"): dtype,
+        ("collections", "OrderedDict"): ordered,
+        ("torch._utils", "_rebuild_tensor_v2"): tensor,
+        ("torch.storage", "_load_from_bytes"): storage,
+    }
 
 
 def _tensor(storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object) -> Tensor:
@@ -84,19 +102,12 @@ def _tensor(storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int,
     return values.as_strided(size, stride, offset).clone()
 
 
-_ALLOWED: dict[tuple[str, str], Any] = {
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,  # as numpy 2 writes it
-    ("numpy", "ndarray"): _Array,
-    ("numpy", "dtype"): _Dtype,
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-    ("torch.storage", "_load_from_bytes"): _storage,
-}
-
-
 class _PlainUnpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file)
+        self._allowed = _allowed()
+
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ALLOWED:
+        if (module, name) not in self._allowed:
             raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
-        return _ALLOWED[module, name]
+        return self._allowed[module, name]

@@ -136,13 +136,13 @@ class MatcherLabeller:
         """
         asked = options or MatchOptions()
 
-        def solve(trial: Trial, tracklets: list[Tracklet], decide: Decide) -> Solved[_Way]:
-            return self._solved(trial, tracklets, reference, asked, decide)
+        def solve(trial: Trial, tracklets: list[Tracklet], decide: Decide) -> Solved[Way]:
+            return self.solved(trial, tracklets, reference, asked, decide)
 
         labelling, way = labelled(trial, solve, self.temperature, keep_labels, asked.swaps, asked.continuity)
         if asked.calibrate:
             labelling = calibrated(labelling, self.calibration)
-        return labelling, _facts(labelling, way)
+        return labelling, match_facts(labelling, way)
 
     def scores(self, trial: Trial, reference: Reference | Sequence[Reference]) -> tuple[list[Tracklet], LabelScores]:
         """The trial's tracklets and how each fits each point of a labelled pose in the moments that it is seen in: what
@@ -159,13 +159,13 @@ class MatcherLabeller:
     ) -> tuple[LabelScores, Search]:
         """As `scores` of these tracklets, and the headings by which they were looked at."""
         decided = partial(decide_signed, temperature=self.temperature)
-        solved = self._solved(trial, tracklets, reference, MatchOptions(), decided)
+        solved = self.solved(trial, tracklets, reference, MatchOptions(), decided)
         return solved.scores, solved.about.search
 
-    def _solved(
+    def solved(
         self, trial: Trial, tracklets: list[Tracklet], reference: Reference | Sequence[Reference],
         options: MatchOptions, decide: Callable[..., Labelling],
-    ) -> "Solved[_Way]":  # fmt: skip
+    ) -> "Solved[Way]":  # fmt: skip
         """The scores of tracklets, in two passes if need be, the labels by them, and how they came about."""
         first, *others = [reference] if isinstance(reference, Reference) else reference
         windows = cut_match_windows(trial, tracklets, options.rate_hz)
@@ -200,7 +200,7 @@ class MatcherLabeller:
         if doubtful.any():
             evidence = evidence - options.unworn * np.append(doubtful, False)
             labelling = decided(scores(evidence))
-        return Solved(scores(evidence), labelling, _Way(search, len(windows), n_passes))
+        return Solved(scores(evidence), labelling, Way(search, len(windows), n_passes))
 
     def likelihood(self, trial: Trial, references: Sequence[Reference], roughly: bool = False) -> list[float]:
         """Of each reference the mean log-likelihood a point, at a few moments and the likeliest headings.
@@ -269,7 +269,7 @@ class MatcherLabeller:
 
 
 @dataclass(frozen=True)
-class _Way:
+class Way:
     """How scores came about: the search for headings, windows looked at, and how often."""
 
     search: Search
@@ -320,7 +320,8 @@ def _worth_another(labelling: Labelling, options: MatchOptions) -> bool:
     return bool(labelled.any()) and float(labelling.confidence[labelled].mean()) < options.enough
 
 
-def _facts(labelling: Labelling, way: _Way) -> MatchFacts:
+def match_facts(labelling: Labelling, way: Way) -> MatchFacts:
+    """The figures of a labelling that came about in a way."""
     labelled = labelling.assigned >= 0
     path = np.unwrap(way.search.heading)
     return MatchFacts(

@@ -11,12 +11,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as as_bytes
 from torch import Tensor
 
 from automarkerlabel import __version__
 from automarkerlabel.errors import ModelError
 from automarkerlabel.io.files import atomic
+from automarkerlabel.models import require_sizes
 from automarkerlabel.models.matcher import Matcher, MatcherConfig
 
 FORMAT = "automarkerlabel matcher"
@@ -33,11 +34,9 @@ def write(path: Path, config: MatcherConfig, tensors: dict[str, Tensor], trainin
         "config": asdict(config), "training": training,
     }  # fmt: skip
     with atomic(path) as temporary:
-        save_file(
-            {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()},
-            temporary,
-            {_FACTS: json.dumps(facts, allow_nan=False)},
-        )
+        # As bytes first: on a full disk safetensors' own writing fails with an error that is no OSError.
+        own = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
+        temporary.write_bytes(as_bytes(own, {_FACTS: json.dumps(facts, allow_nan=False)}))
         os.chmod(temporary, 0o644)
 
 
@@ -68,18 +67,22 @@ def read(path: Path) -> tuple[MatcherConfig, dict[str, Tensor], dict[str, Any]]:
                 " update automarkerlabel"
             )
         return MatcherConfig(**facts["config"]), tensors, dict(facts["training"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, ArithmeticError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: expected a matcher of this package, found one without {error}") from error
 
 
 def load_matcher(path: Path) -> tuple[Matcher, dict[str, Any]]:
     """The network to label with, from a shipped file or a training state, and its provenance. Raises `ModelError`."""
     config, tensors, training = read(path)
-    matcher = Matcher(config)
     weights = with_prefix(tensors, WEIGHTS)
     change = with_prefix(tensors, SHIPPED)
-    if change:
-        weights = average(weights, change)
+    try:
+        if change:
+            weights = average(weights, change)
+        require_sizes(asdict(config), lambda: Matcher(config), weights)
+        matcher = Matcher(config)
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"{path}: expected the weights of its own config, found others: {error}") from error
     take_weights(matcher, weights, path)
     return matcher.eval(), training
 

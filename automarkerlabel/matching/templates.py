@@ -11,7 +11,7 @@ from automarkerlabel.errors import MarkerSetError
 from automarkerlabel.io.marker_set_files import is_marker_set, is_vicon, read_marker_set
 from automarkerlabel.marker_sets import catalogue as catalogue
 from automarkerlabel.matching.labeller import MatcherLabeller, MatchOptions
-from automarkerlabel.matching.reference import Reference
+from automarkerlabel.matching.reference import Reference, reference_from_trial
 from automarkerlabel.scores import Labelling
 from automarkerlabel.simulate.definition import Definition, lines_from
 from automarkerlabel.simulate.opensim_body import body_places
@@ -82,6 +82,20 @@ def definition_named(name: str) -> Definition:
     if is_vicon(path):
         return catalogue.named_alike(read_marker_set(path))
     return Definition(path.stem, lines_from(body_places(read_marker_set(path)), {}), path.stem, f"{path.name}, OpenSim")
+
+
+def template_from_trial(trial: Trial, source: str, frame: int | None = None, marker_set: str | None = None) -> Template:
+    """The labelled pose of a trial, see `reference_from_trial`; a marker set, by name or file, says which labels count,
+    and which may be absent.
+
+    Raises as `reference_from_trial` and `definition_named`.
+    """
+    definition = None if marker_set is None else definition_named(marker_set)
+    worn = None if definition is None else definition.marker_set()
+    reference = reference_from_trial(trial, frame, worn, source)
+    where = "" if frame is None else f", frame {frame}"
+    optional = frozenset[str]() if definition is None else definition.optional
+    return Template(f"reference {source}{where}", (reference,), optional)
 
 
 def compare(matcher: MatcherLabeller, trial: Trial, templates: Sequence[Template]) -> list[tuple[Candidate, Template]]:

@@ -5,10 +5,12 @@ attention weights: x `(batch, time, n_features)`, mask `(batch, time)` True wher
 scores `(batch, n_labels + 1)`, the last class being *no label*.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from automarkerlabel.errors import ModelError
 from automarkerlabel.models.hybrid import HybridConfig, HybridModel
@@ -91,6 +93,27 @@ def build(name: str, config: Config, n_features: int, n_samples: int, n_classes:
         return kind.model(config, n_features, n_samples, n_classes)  # type: ignore[arg-type]
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"model type {name}: {error}") from error
+
+
+def require_sizes(settings: Mapping[str, Any], make: Callable[[], nn.Module], weights: Mapping[str, Tensor]) -> None:
+    """Raise `ValueError` unless the network that `make` makes of these settings is as large as its weights.
+
+    A file may ask for any size, and a network takes its memory before weights are put into it.
+    """
+    n_weights = sum(x.numel() for x in weights.values())
+    for name, value in settings.items():
+        most = len(weights) if name.endswith(("layers", "recycles")) else n_weights
+        if isinstance(value, int) and abs(value) > most:
+            raise ValueError(f"{name} of {value}")
+    try:
+        with torch.device("meta"):  # shapes alone, without memory
+            own = {k: v.shape for k, v in make().state_dict().items()}
+    except (AttributeError, ArithmeticError, IndexError, RuntimeError, TypeError) as error:
+        raise ValueError(" ".join(str(error).split())[:200]) from error
+    wrong = sorted(k for k in own.keys() | weights.keys() if k not in own or k not in weights)
+    wrong = wrong or sorted(k for k in own if own[k] != weights[k].shape)
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} missing, new or resized")
 
 
 def config_dict(config: Config) -> dict[str, Any]:

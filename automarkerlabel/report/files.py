@@ -1,7 +1,7 @@
 """What `aml report` and `aml label --report` do with files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,7 @@ class ReportOptions:
 
     min_confidence: float = 0.5
     keep_labels: bool = False
-    units: str | None = None
-    up: str | None = None
-    exclude: str | None = None
+    reading: io.Reading = field(default_factory=io.Reading)
     heading_deg: float = 0.0
     overwrite: bool = False
 
@@ -39,8 +37,7 @@ def read_for_report(source: Path, out: Path, options: ReportOptions) -> tuple[Tr
     """The trial, and whether it has labels to show. Raises what reading raises, `OutputError` for an unfit `out`."""
     check_input(source)
     check_output(out, [source], options.overwrite, SUFFIXES)
-    trial = io.read(source, options.units, options.up, options.exclude)
-    trial.require_points(str(source))
+    trial = options.reading.trial(source)
     return trial, bool(labelled_columns(trial))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from automarkerlabel.audit import Audit
+from automarkerlabel.io.names import told_apart
 from automarkerlabel.markerset import is_unlabelled, labelled_columns
 from automarkerlabel.scores import Labelling
 from automarkerlabel.tracklets import split
@@ -15,8 +16,10 @@ from automarkerlabel.trial import Trial
 def named_labelling(trial: Trial) -> tuple[Labelling, tuple[str, ...]]:
     """What the columns of a trial are called, and notes. Confidence is 1 throughout: whoever gave the names meant them.
 
-    Of a repeated name the first column counts. A trial without names has no labels.
+    Of a repeated name the first column counts; names of several subjects keep their prefixes. A trial without names has
+    no labels.
     """
+    trial = told_apart(trial)
     named = labelled_columns(trial)
     labels = [x for x, _ in named]
     of_column = {c: n for n, (_, c) in enumerate(named)}

@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
+from automarkerlabel.io.names import split_prefix
 from automarkerlabel.markerset import MarkerSet
 
 _LEAST_KNOWN = 0.8  # share of the labels that a set has to know
 
 
 def segments_of(labels: Sequence[str], marker_set: MarkerSet | None = None) -> list[str | None]:
-    """By `marker_set` if it knows any; otherwise by the known set with most of the labels. None where not known."""
+    """By `marker_set` if it knows any; otherwise by the known set with most of the labels, prefixes of subjects apart.
+    None where not known."""
     if marker_set is None or not any(marker_set.segments):
+        labels = [split_prefix(x)[1] for x in labels]
         marker_set = _closest(tuple(labels))
     known = dict(zip(marker_set.labels, marker_set.segments, strict=True)) if marker_set else {}
     return [known.get(x) or None for x in labels]

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from automarkerlabel.io.names import split_prefix
 from automarkerlabel.scores import Labelling
-from automarkerlabel.trial import FloatArray, IntArray, Trial
+from automarkerlabel.trial import BoolArray, FloatArray, IntArray, Trial
 
 _MOST_MOMENTS = 200
 _FEWEST_TOGETHER = 3  # moments in which two labels have to be seen together
@@ -16,13 +17,16 @@ _LOOSEST_MM = 150.0  # labels whose distance varies more are of two bodies
 def sticks_of(trial: Trial, labelling: Labelling, segments: Sequence[str | None]) -> list[tuple[int, int]]:
     """Pairs of labels, by index, that make a figure: a spanning tree of the labels of each segment, then of segments.
 
-    Labels are joined that are near and keep their distance. Where segments are not known, all labels are one.
+    Labels are joined that are near and keep their distance, and none of different subjects. Where segments are not
+    known, all labels of a subject are one.
     """
     cost = _costs(_places(trial, labelling))
     group = np.arange(len(labelling.labels))  # which labels are joined already
     found: list[tuple[int, int]] = []
+    subject = np.array([split_prefix(x)[0] for x in labelling.labels])
+    of_one: BoolArray = subject[:, None] == subject
     same = np.array([[a is not None and a == b for b in segments] for a in segments], bool).reshape(cost.shape)
-    for allowed in (same, np.ones_like(same)):
+    for allowed in (same & of_one, of_one):
         a, b = np.nonzero(np.triu(allowed & np.isfinite(cost), 1))
         for n in np.argsort(cost[a, b], kind="stable").tolist():
             one, other = int(a[n]), int(b[n])

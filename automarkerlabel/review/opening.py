@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from automarkerlabel import io
 from automarkerlabel.corrections import digest
-from automarkerlabel.errors import InputError
+from automarkerlabel.errors import FileFormatError, InputError
 from automarkerlabel.markerset import MarkerSet, labelled_columns
 from automarkerlabel.report.segments import segments_of
 from automarkerlabel.review.given import doubts_about_names, state_given
@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # with it torch, which only labelling needs
     from automarkerlabel.methods import Method
 
 Tell = Callable[[str], None]
+# What a journal may name of `methods.Wanted`.
+_WANTED = {"model": str, "reference": str, "reference_frame": int, "marker_set": str, "training_values": str}
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def _gone_on(asked: Asked, trial: Trial, sha256: str, journal: Journal, tell: Te
             f"{journal.path}: expected a trial read with {_words(head.get('read_with'))}, found {now};"
             " say the same, or use --fresh"
         )
-    how = _plain(asked) if asked.wanted else head.get("how")
+    how = _plain(asked) if asked.wanted else _how(journal)
     reviewed = Reviewed(asked.source, sha256, asked.read_with, str(head.get("labelled_by")))
     session = Session(trial, reviewed, asked.outputs, journal, _relabelling(asked, how))
     try:
@@ -130,6 +132,20 @@ def _gone_on(asked: Asked, trial: Trial, sha256: str, journal: Journal, tell: Te
     undone = f" and {lost} undone" if lost else ""
     tell(f"going on from {journal.path}: {n} edits{undone} of labels by {reviewed.labelled_by}; --fresh begins anew")
     return session
+
+
+def _how(journal: Journal) -> dict[str, Any] | None:
+    """The way to label that a journal names."""
+    how = journal.head.get("how")
+    if how is None:
+        return None
+    try:
+        wanted, heading = how["wanted"].items(), float(how["heading_deg"])
+        if all(type(v) is _WANTED[k] for k, v in wanted):
+            return {"wanted": dict(wanted), "heading_deg": heading}
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        pass
+    raise FileFormatError(f"{journal.path}: expected how to label, found it damaged; use --fresh to set it aside")
 
 
 def _has_labels(asked: Asked, trial: Trial) -> bool:

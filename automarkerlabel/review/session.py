@@ -53,8 +53,8 @@ class Session:
         self.message = ""
         self.written: dict[str, Any] = {}
         self._segments: dict[str, str] = _texts(journal.head.get("segments"))
-        self._doubts = [x for x in journal.head.get("doubts") or () if _is_doubt(x)]
-        self._notes = tuple(str(x) for x in journal.head.get("notes") or ())
+        self._doubts = [x for x in _list(journal.head.get("doubts")) if _is_doubt(x)]
+        self._notes = tuple(str(x) for x in _list(journal.head.get("notes")))
         try:
             self.history = History(State.from_plain(journal.head, trial))
         except FileFormatError as error:
@@ -213,6 +213,10 @@ def _changed(before: State, after: State) -> str:
 def _is_doubt(x: Any) -> bool:
     kinds = {"label": str, "first": int, "last": int, "second": str, "why": str}
     return isinstance(x, dict) and {k: type(v) for k, v in x.items()} == kinds
+
+
+def _list(values: Any) -> list[Any]:
+    return values if isinstance(values, list) else []
 
 
 def _texts(values: Any) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automarkerlabel.errors import InputError, OutputError
-from automarkerlabel.io.files import atomic
+from automarkerlabel.io.files import atomic, make_folder
 from automarkerlabel.tuning.space import Search
 from automarkerlabel.tuning.study import Standing, open_study, quiet
 
@@ -62,7 +62,7 @@ def draw(search: Search, folder: Path) -> list[Path]:
     study = open_study(search)
     if not any(t.state.name == "COMPLETE" for t in study.get_trials(deepcopy=False)):
         raise InputError("--plots: expected a trial that is complete, found none")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # such as of a setting that had one value only
         return _pictures(search, study, folder)

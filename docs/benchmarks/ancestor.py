@@ -69,7 +69,7 @@ def train_ancestor(trials: list[Path], out: Path, epochs: int) -> None:
     plain = {f: getattr(config, f) for f in config.__dataclass_fields__} | {"scale": scale}
     parts = LegacyParts(LegacyLstm(config).state_dict(), plain, scale, tuple(marker_set.labels), marker_set)
     for epoch in LegacyTrainer(parts, sources, LegacySettings(epochs), out).epochs():
-        print(f"epoch {epoch.epoch}: {epoch.train_accuracy:.4f} right, {epoch.seconds:.0f} s", file=sys.stderr)
+        print(f"epoch {epoch.epoch}: {epoch.accuracy:.4f} right, {epoch.seconds:.0f} s", file=sys.stderr)
 
 
 def heading_deg(case: Case, marker_set: MarkerSet) -> float:
