@@ -4,22 +4,19 @@ A safetensors file, whatever its suffix, with one JSON text in its metadata.
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as as_bytes
 from torch import Tensor
 
 from automarkerlabel.collect import Source
-from automarkerlabel.errors import ModelError, OutputError
-from automarkerlabel.io.files import atomic
+from automarkerlabel.errors import ModelError
 from automarkerlabel.keepsakes import PREFIX, pack, unpack
 from automarkerlabel.markerset import MarkerSet
+from automarkerlabel.tensor_files import UNREADABLE, has_facts, read_tensors, write_tensors
 
 FORMAT = "automarkerlabel model"
 FORMAT_VERSION = 1
@@ -57,7 +54,7 @@ class Checkpoint:
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
-    """Write the model file, whole or not at all."""
+    """Write the model file, whole or not at all. Raises `OutputError`."""
     from automarkerlabel import __version__
 
     facts: dict[str, Any] = {x: getattr(checkpoint, x) for x in _PLAIN}
@@ -66,34 +63,21 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         marker_set["local_mm"] = checkpoint.marker_set.local_mm.tolist()
     facts |= {"format": FORMAT, "format_version": FORMAT_VERSION, "version": __version__, "marker_set": marker_set}
     kept, facts["kept"] = pack(checkpoint.kept)
-    tensors = {k: v.detach().to("cpu").contiguous() for k, v in checkpoint.tensors.items()} | kept
-    try:
-        with atomic(path) as temporary:
-            # As bytes first: on a full disk safetensors' own writing fails with an error that is no OSError.
-            temporary.write_bytes(as_bytes(tensors, {"automarkerlabel": json.dumps(facts, allow_nan=False)}))
-            os.chmod(temporary, 0o644)
-    except OSError as error:
-        raise OutputError(f"{path}: the model could not be written: {error}") from error
+    write_tensors(path, checkpoint.tensors | kept, "automarkerlabel", facts)
 
 
 def is_checkpoint(path: Path) -> bool:
     """Whether a file is a model of ours, whatever its suffix."""
-    try:
-        with safe_open(path, "pt") as file:
-            return "automarkerlabel" in (file.metadata() or {})
-    except (SafetensorError, OSError, ValueError):
-        return False
+    return has_facts(path, "automarkerlabel")
 
 
 def load(path: Path) -> Checkpoint:
     """Read a model file. Raises `ModelError` for a file that is none or of a newer format."""
     try:
-        with safe_open(path, "pt") as file:
-            text = (file.metadata() or {}).get("automarkerlabel")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        tensors, text = read_tensors(path, "automarkerlabel")
     except FileNotFoundError as error:
         raise ModelError(f"{path}: expected a model file, found none") from error
-    except (SafetensorError, OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise ModelError(
             f"{path}: expected a model file written by `aml train` or `aml models convert`, found something else"
         ) from error

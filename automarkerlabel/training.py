@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,12 @@ from automarkerlabel.dataset import Batch, SceneSampler
 from automarkerlabel.errors import InputError, ModelError
 from automarkerlabel.features import SPEED, encode, feature_scale, n_inputs
 from automarkerlabel.forecast import squared_error
-from automarkerlabel.io.files import atomic, make_folder, remove_leftovers
+from automarkerlabel.io.files import make_folder, remove_leftovers
 from automarkerlabel.memory import BackOff, bytes_per_window, free_bytes, windows_that_fit
 from automarkerlabel.models import build, config_dict
 from automarkerlabel.parallel import ALONE, Group
 from automarkerlabel.settings import TrainSettings
+from automarkerlabel.tensor_files import write_state
 from automarkerlabel.threads import choose_for_training, keep_or_choose
 from automarkerlabel.training_task import Epoch, Step, Task, log_epoch, refuse_divergence, trim_log
 from automarkerlabel.trial import Trial
@@ -315,10 +315,7 @@ class Trainer:
             "numbers": json.dumps({x: getattr(self, x) for x in _NUMBERS} | {"part": self.back_off.part}),
             "task": json.dumps(self._fingerprint()),
         }
-        buffer = BytesIO()  # on a full disk torch's own writing fails with an error that is no OSError
-        torch.save(state, buffer)
-        with atomic(self.run_dir / _STATE) as temporary:
-            temporary.write_bytes(buffer.getbuffer())
+        write_state(self.run_dir / _STATE, state)
 
     def forget(self) -> None:
         """Remove the state and the log of an earlier run."""

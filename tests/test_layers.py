@@ -15,7 +15,7 @@ LAYERS = {
     "marker_sets": 3, "matching": 3, "simulation": 3,
     "labeller": 3, "training": 3, "training_task": 3, "checkpoint": 3, "legacy": 3,
     "dataset": 3, "keepsakes": 3, "adapt": 3, "forecast": 3, "memory": 3, "parallel": 3, "threads": 3, "collect": 3,
-    "forecaster": 3, "evaluate": 3, "teach": 3, "workflow": 3, "selfcheck": 3, "info": 3, "facts": 3,
+    "tensor_files": 3, "forecaster": 3, "evaluate": 3, "teach": 3, "workflow": 3, "selfcheck": 3, "info": 3, "facts": 3,
     "tuning": 3, "bench": 3, "export": 3, "explain": 3, "report": 3,
     "loading": 3, "methods": 3, "doubts": 3, "audit": 3, "audit_files": 3, "calibration": 3, "review_list": 3,
     "review": 3, "corrections": 3, "filling": 3, "outputs": 3, "subjects": 3, "archive": 3,
@@ -43,6 +43,7 @@ ALLOWED = {
         "memory",
         "parallel",
         "selfcheck",
+        "tensor_files",
         "threads",
         "tuning",
         "bench",
@@ -53,7 +54,7 @@ ALLOWED = {
     "starlette": {"review"},
     "uvicorn": {"review"},
     "matplotlib": {"tuning", "explain"},
-    "safetensors": {"checkpoint", "forecaster", "matching"},
+    "safetensors": {"tensor_files"},
     "scipy": {"decide", "simulate", "legacy", "metrics"},
 }
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")

@@ -44,20 +44,19 @@ def carried(points: FloatArray, places: Array, label: int, mates: IntArray) -> t
         return None
     moments = moments[:: -(-len(moments) // _MOST_MOMENTS)]
     now = points[moments][:, mates].astype(np.float64)  # (n_moments, n_mates, 3)
-    middle, share = now.mean(1), np.full(len(mates), 1 / len(mates))
-    arms = places[mates] - places[mates].mean(0)
-    back = turns(arms[None], (now - middle[:, None])[None], share)[0].swapaxes(1, 2)
-    arm = np.einsum("ti,tij->tj", points[moments, label] - middle, back)
+    now_middle, middle = now.mean(1), places[mates].mean(0)
+    now_arms, arms, home = now - now_middle[:, None], places[mates] - middle, places[label] - middle
+    back = turns(arms[None], now_arms[None], np.full(len(mates), 1 / len(mates)))[0].swapaxes(1, 2)
+    arm = np.einsum("ti,tij->tj", points[moments, label] - now_middle, back)
     at = np.median(arm, axis=0)
-    home = places[label] - places[mates].mean(0)
-    off = np.median(np.einsum("tmi,tij->tmj", now - middle[:, None], back), axis=0) - arms
+    off = np.median(np.einsum("tmi,tij->tmj", now_arms, back), axis=0) - arms
     reach = _reach(arms, home)
     misfit = np.sqrt(np.square(off).sum() / max(3 * len(mates) - 6, 1))
     varies = float(np.median(np.linalg.norm(arm - at, axis=1)))
     scale = np.sqrt(_FLESH_MM**2 * (1 + reach**2) + varies**2 + (misfit * reach) ** 2)
     by = float(np.linalg.norm(at - home))
     nats = (_DEGREES + 3) / 2 * np.log1p(np.square(by / scale) / _DEGREES)
-    return at + places[mates].mean(0), float(nats)
+    return at + middle, float(nats)
 
 
 def _reach(arms: Array, home: Array) -> float:

@@ -1,7 +1,6 @@
 """A forecaster and its file: the network's weights and example poses, in a container that cannot carry code."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as as_bytes
 from torch import Tensor
 
 from automarkerlabel import __version__
@@ -19,11 +16,11 @@ from automarkerlabel.collect import Source
 from automarkerlabel.errors import InputError, ModelError
 from automarkerlabel.filling.regression import Foretold
 from automarkerlabel.forecaster.windows import UNIT_MM, Rolls, frames_beside, rolls, to_frames
-from automarkerlabel.io.files import atomic
 from automarkerlabel.keepsakes import PREFIX, pack, unpack
 from automarkerlabel.markerset import labelled_columns
 from automarkerlabel.models import require_sizes
 from automarkerlabel.models.forecaster import ForecasterConfig, ForecasterModel
+from automarkerlabel.tensor_files import UNREADABLE, has_facts, read_tensors, write_tensors
 from automarkerlabel.trial import FloatArray, IntArray
 
 FORMAT_VERSION = 1
@@ -81,20 +78,12 @@ class Forecaster:
             "format_version": FORMAT_VERSION, "version": __version__, "config": asdict(self.network.config),
             "kept": kept_facts, "training": self.training,
         }  # fmt: skip
-        tensors = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()} | kept
-        with atomic(path) as temporary:
-            # As bytes first: on a full disk safetensors' own writing fails with an error that is no OSError.
-            temporary.write_bytes(as_bytes(tensors, {_FACTS: json.dumps(facts, allow_nan=False)}))
-            os.chmod(temporary, 0o644)
+        write_tensors(path, self.network.state_dict() | kept, _FACTS, facts)
 
 
 def is_forecaster(path: Path) -> bool:
     """Whether a file is a forecaster, whatever its suffix."""
-    try:
-        with safe_open(path, "pt") as file:
-            return _FACTS in (file.metadata() or {})
-    except (SafetensorError, OSError, ValueError):
-        return False
+    return has_facts(path, _FACTS)
 
 
 def facts(path: Path) -> dict[str, Any]:
@@ -117,10 +106,8 @@ def load(path: Path) -> Forecaster:
             f"--model: expected a forecaster's file, found none at {path}; aml train --task forecast makes one"
         )
     try:
-        with safe_open(path, "pt") as file:
-            text = (file.metadata() or {}).get(_FACTS)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError, ValueError) as error:
+        tensors, text = read_tensors(path, _FACTS)
+    except UNREADABLE as error:
         raise ModelError(f"{path}: expected a forecaster (aml train --task forecast), found something else") from error
     if text is None:
         raise ModelError(f"{path}: expected a forecaster (aml train --task forecast), found another model")

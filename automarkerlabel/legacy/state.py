@@ -1,15 +1,14 @@
 """The predecessor's training checkpoint: where it stands, read into a network and its optimiser, and written."""
 
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from automarkerlabel.errors import ModelError
-from automarkerlabel.io.files import atomic
 from automarkerlabel.legacy.model import resume_parts
+from automarkerlabel.tensor_files import write_state
 
 STATE = "training.ckpt"
 
@@ -72,7 +71,4 @@ def write(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, state:
         "loss": torch.tensor(state.running_loss[-1] if state.running_loss else float("nan")),
         "rng_state": state.rng_state,
     }
-    buffer = BytesIO()  # on a full disk torch's own writing fails with an error that is no OSError
-    torch.save(content, buffer)
-    with atomic(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+    write_state(path, content)

@@ -4,21 +4,18 @@ A training state has, beside the weights, their moving average and the optimiser
 """
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as as_bytes
 from torch import Tensor
 
 from automarkerlabel import __version__
 from automarkerlabel.errors import ModelError
-from automarkerlabel.io.files import atomic
 from automarkerlabel.models import require_sizes
 from automarkerlabel.models.matcher import Matcher, MatcherConfig
+from automarkerlabel.tensor_files import UNREADABLE, has_facts, read_tensors, write_tensors
 
 FORMAT = "automarkerlabel matcher"
 FORMAT_VERSION = 1
@@ -33,31 +30,21 @@ def write(path: Path, config: MatcherConfig, tensors: dict[str, Tensor], trainin
         "format": FORMAT, "format_version": FORMAT_VERSION, "version": __version__,
         "config": asdict(config), "training": training,
     }  # fmt: skip
-    with atomic(path) as temporary:
-        # As bytes first: on a full disk safetensors' own writing fails with an error that is no OSError.
-        own = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
-        temporary.write_bytes(as_bytes(own, {_FACTS: json.dumps(facts, allow_nan=False)}))
-        os.chmod(temporary, 0o644)
+    write_tensors(path, tensors, _FACTS, facts)
 
 
 def is_matcher(path: Path) -> bool:
     """Whether a file is a matcher's, whatever its suffix."""
-    try:
-        with safe_open(path, "pt") as file:
-            return _FACTS in (file.metadata() or {})
-    except (SafetensorError, OSError, ValueError):
-        return False
+    return has_facts(path, _FACTS)
 
 
 def read(path: Path) -> tuple[MatcherConfig, dict[str, Tensor], dict[str, Any]]:
     """Config, tensors and provenance. Raises `ModelError` for a file that is no matcher, or of a newer format."""
     try:
-        with safe_open(path, "pt") as file:
-            text = (file.metadata() or {}).get(_FACTS)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        tensors, text = read_tensors(path, _FACTS)
     except FileNotFoundError as error:
         raise ModelError(f"{path}: expected a matcher's file, found none") from error
-    except (SafetensorError, OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise ModelError(f"{path}: expected a matcher's file, found something else") from error
     try:
         facts = json.loads(text or "null")

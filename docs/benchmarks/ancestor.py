@@ -20,7 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from few_trials import TEST
+from cases import summed_up
+from few_trials import TEST, tested_and_learnt
 from swaps import load_case
 
 from automarkerlabel import io
@@ -96,14 +97,8 @@ def print_row(
     name: str, training: str, cases: list[Case], score: Callable[[Case], Figures], first: list[object]
 ) -> None:
     whole, memory = measured(*AML, "label", *first, "--dry-run", "--min-confidence", 0)
-    found = [score(case) for case in cases]
-    ghosts = np.mean([f.ghosts for f in found if f.ghosts is not None])
-    repaired, planted = sum(f.swaps_repaired for f in found), sum(f.n_swaps for f in found)
-    print(
-        f"| {name} | {training} | {np.mean([f.accuracy for f in found]):.4f} | {np.mean([f.f1 for f in found]):.4f} |"
-        f" {ghosts:.4f} | {repaired}/{planted} | {whole:.1f} s, {memory:.2f} GB |",
-        flush=True,
-    )
+    figures = " | ".join(summed_up([score(case) for case in cases]))
+    print(f"| {name} | {training} | {figures} | {whole:.1f} s, {memory:.2f} GB |", flush=True)
 
 
 def main() -> None:
@@ -117,11 +112,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--train-ancestor", type=Path, help=argparse.SUPPRESS)  # this script in a process of its own
     args = parser.parse_args()
-    trials = sorted(p for p in args.data.iterdir() if p.suffix in (".trc", ".c3d"))
-    reference = next(p for p in trials if p.stem == args.reference)
-    test = [p for p in trials if p.stem in args.test.split(",")]
-    others = [p for p in trials if p not in test and p != reference]
-    learnt = [others[n] for n in np.random.default_rng(0).permutation(len(others))]  # as few_trials.py has them
+    reference = next(p for p in args.data.iterdir() if p.stem == args.reference and p.suffix in (".trc", ".c3d"))
+    test, learnt = tested_and_learnt(args.data, args.test, args.reference)
     if args.train_ancestor:
         train_ancestor(learnt, args.train_ancestor, args.epochs[0])
         return

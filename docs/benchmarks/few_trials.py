@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from cases import call
+from cases import call, summed_up
 from swaps import load_case
 
 from automarkerlabel.evaluate import score_case
@@ -33,6 +33,15 @@ def train(trials: list[Path], recipe: str, out: Path, options: list[str]) -> Non
     call(*command)
 
 
+def tested_and_learnt(data: Path, test: str, leave_out: str) -> tuple[list[Path], list[Path]]:
+    """The trials of a folder that are tested, and the others in the order in which they are learnt from; names with
+    commas between. Those that are left out are neither."""
+    trials = sorted(p for p in data.iterdir() if p.suffix in (".trc", ".c3d"))
+    tested = [p for p in trials if p.stem in test.split(",")]
+    others = [p for p in trials if p not in tested and p.stem not in leave_out.split(",")]
+    return tested, [others[n] for n in np.random.default_rng(0).permutation(len(others))]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
@@ -46,10 +55,7 @@ def main() -> None:
     parser.add_argument("--options", default="", help="more options for aml train")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    trials = sorted(p for p in args.data.iterdir() if p.suffix in (".trc", ".c3d"))
-    test = [p for p in trials if p.stem in args.test.split(",")]
-    others = [p for p in trials if p not in test and p.stem not in args.leave_out.split(",")]
-    order = np.random.default_rng(0).permutation(len(others))
+    test, learnt = tested_and_learnt(args.data, args.test, args.leave_out)
     cases = [load_case(args.marker_case, p, args.work / f"{p.stem}_{s}", s, 4) for p in test for s in range(args.seeds)]
     print("| recipe | trials | training | accuracy | least | F1 | ghosts left | swaps | seconds |")
     print("|---|---|---|---|---|---|---|---|---|")
@@ -58,17 +64,16 @@ def main() -> None:
             model = args.work / f"{recipe.replace(':', '_')}_{count}.ckpt"
             started = time.perf_counter()
             if not model.exists():
-                train([others[n] for n in order[:count]], recipe, model, args.options.split())
+                train(learnt[:count], recipe, model, args.options.split())
             trained, started = time.perf_counter() - started, time.perf_counter()
             method = method_for(Wanted(model=str(model)), "cpu")
             found = [score_case(method, case, 0.5) for case in cases]
             seconds = (time.perf_counter() - started) / len(cases)
-            accuracy = np.array([f.accuracy for f in found])
-            ghosts = np.mean([f.ghosts for f in found if f.ghosts is not None])
-            repaired, planted = sum(f.swaps_repaired for f in found), sum(f.n_swaps for f in found)
+            accuracy, f1, ghosts, swaps = summed_up(found)
+            least = min(f.accuracy for f in found)
             print(
-                f"| {recipe} | {count} | {trained:.0f} s | {accuracy.mean():.4f} | {accuracy.min():.4f} |"
-                f" {np.mean([f.f1 for f in found]):.4f} | {ghosts:.4f} | {repaired}/{planted} | {seconds:.1f} |",
+                f"| {recipe} | {count} | {trained:.0f} s | {accuracy} | {least:.4f} | {f1} | {ghosts} | {swaps} |"
+                f" {seconds:.1f} |",
                 flush=True,
             )
 

@@ -14,8 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-from cases import call
+from cases import call, summed_up
 from swaps import load_case
 
 from automarkerlabel.evaluate import score_case
@@ -55,12 +54,10 @@ def print_row(recipe: str, known: str, trial: Path, method: Method, cases: list[
     started = time.perf_counter()
     found = [score_case(method, case, 0.5) for case in cases]
     seconds = (time.perf_counter() - started) / len(cases)
-    ghosts = np.mean([f.ghosts for f in found if f.ghosts is not None])
-    repaired, planted = sum(f.swaps_repaired for f in found), sum(f.n_swaps for f in found)
+    accuracy, f1, ghosts, swaps = summed_up(found)
+    least = min(f.accuracy for f in found)
     print(
-        f"| {recipe} | {known} | {trial.stem} | {np.mean([f.accuracy for f in found]):.4f} |"
-        f" {min(f.accuracy for f in found):.4f} | {np.mean([f.f1 for f in found]):.4f} | {ghosts:.4f} |"
-        f" {repaired}/{planted} | {seconds:.1f} |",
+        f"| {recipe} | {known} | {trial.stem} | {accuracy} | {least:.4f} | {f1} | {ghosts} | {swaps} | {seconds:.1f} |",
         flush=True,
     )
 
