@@ -1,5 +1,6 @@
 """Workers of a Dask cluster that is there already; files lie where all of them see them."""
 
+import gc
 import logging
 import os
 import socket
@@ -10,6 +11,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from pathlib import Path
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Any
 
 from automarkerlabel import __version__
@@ -139,10 +141,12 @@ def _client(address: str) -> "Client":
     try:
         return Client(**where, timeout=_PATIENCE_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError, TypeError, ImportError) as error:
-        raise InputError(
-            f"--cluster: expected the address of a Dask scheduler that runs, such as tcp://host:8786, found none at"
-            f" {address!r}"
-        ) from error
+        clear_frames(error.__traceback__)
+    gc.collect()  # the half-made client goes now: collected while another is made, it would wait for that one for ever
+    raise InputError(
+        f"--cluster: expected the address of a Dask scheduler that runs, such as tcp://host:8786, found none at"
+        f" {address!r}"
+    )
 
 
 _loaded: dict[str, Ready] = {}  # in a worker: the work that it did last
