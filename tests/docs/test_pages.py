@@ -52,7 +52,7 @@ def parse(arguments: list[str]) -> None:
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    """The current folder: a copy of the sample data, without what somebody made of it. Own marker sets are kept apart."""
+    """The current folder: a copy of the sample data, without what somebody made of it; own marker sets apart."""
     monkeypatch.setenv("AML_MARKER_SETS", str(tmp_path / "marker_sets"))
     (tmp_path / "sample_data").mkdir()
     for source in SAMPLE_FILES:
