@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from automarkerlabel.errors import MarkerSetError
+from automarkerlabel.sides import find_pairs
 from automarkerlabel.trial import FloatArray, Trial
-
-_SIDE = re.compile(r"left|right|l|r", re.IGNORECASE)
-_OTHER = {"left": "right", "right": "left", "l": "r", "r": "l"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +17,8 @@ class MarkerSet:
 
     labels        names, unique, in the order in which output columns stand.
     segments      body segment of each label, "" where unknown; empty for a set without segments.
-    pairs         (left, right) labels that mirror each other; found from the names if None.
+    pairs         (left, right) labels that mirror each other; found from the names if None. Where they come from a pose
+                  alone, those of one side come first, be it left or right.
     local_mm      float32 `(n_labels, 3)`, position in the segment's own frame in mm; None if unknown.
     name          of the set, for messages.
 
@@ -66,33 +65,6 @@ class MarkerSet:
         for left, right in self.pairs or ():
             order[index[left]], order[index[right]] = index[right], index[left]
         return order
-
-
-def find_pairs(labels: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """(left, right) pairs among names, told by their names alone.
-
-    Two names make a pair if one becomes the other, upper and lower case alike, by exchanging one "L" or
-    "left" for "R" or "right", and if neither could pair with a third.
-
-    >>> find_pairs(["LFHD", "RFHD", "C7", "L.ASIS", "r.ASIS", "PVUL", "PVUR"])
-    (('LFHD', 'RFHD'), ('L.ASIS', 'r.ASIS'), ('PVUL', 'PVUR'))
-    """
-    names = list(labels)
-    folded = {x.casefold(): x for x in names}
-    partners: dict[str, set[tuple[str, str]]] = {x: set() for x in names}
-    for name in names:
-        for match in _SIDE.finditer(name):
-            side = match.group().casefold()
-            other = (name[: match.start()] + _OTHER[side] + name[match.end() :]).casefold()
-            if other in folded and folded[other] != name:
-                partners[name].add((folded[other], side[0]))
-    pairs = []
-    for name in names:
-        if len(partners[name]) == 1:
-            (other, side) = next(iter(partners[name]))
-            if side == "l" and {x for x, _ in partners[other]} == {name}:
-                pairs.append((name, other))
-    return tuple(pairs)
 
 
 def from_trials(trials: Iterable[Trial], name: str = "from trials") -> MarkerSet:

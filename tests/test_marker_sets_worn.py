@@ -9,9 +9,9 @@ import torch
 
 from automarkerlabel import io
 from automarkerlabel.marker_sets import catalogue as catalogue
-from automarkerlabel.markerset import find_pairs
 from automarkerlabel.matching.heading import turned
 from automarkerlabel.matching.reference import reference_from_trial
+from automarkerlabel.sides import find_pairs
 from automarkerlabel.simulate import wearing
 from automarkerlabel.simulate.body import INDEX, SEGMENTS, on_surface
 from automarkerlabel.simulate.definition import Definition, MarkerLine

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from automarkerlabel.errors import MarkerSetError
-from automarkerlabel.markerset import MarkerSet, find_pairs, from_trials, is_unlabelled, labelled_columns
+from automarkerlabel.markerset import MarkerSet, from_trials, is_unlabelled, labelled_columns
+from automarkerlabel.sides import find_pairs
 from automarkerlabel.trial import Trial
 
 

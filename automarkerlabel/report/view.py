@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from automarkerlabel.markerset import MarkerSet, find_pairs
+from automarkerlabel.markerset import MarkerSet
 from automarkerlabel.report.segments import segments_of
 from automarkerlabel.report.sticks import sticks_of
 from automarkerlabel.review_list import Doubt, review
 from automarkerlabel.scores import Labelling
+from automarkerlabel.sides import find_pairs
 from automarkerlabel.trial import Trial
 
 VERSION = 1

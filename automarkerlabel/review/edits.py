@@ -7,9 +7,10 @@ from typing import Any
 
 from automarkerlabel.errors import InputError, TrialError
 from automarkerlabel.io.computed import computed_columns
-from automarkerlabel.markerset import find_pairs, is_unlabelled
+from automarkerlabel.markerset import is_unlabelled
 from automarkerlabel.review.exchange import cut_before, exchanged, pieces_on
 from automarkerlabel.review.state import PERSON, Piece, State, place, without_label
+from automarkerlabel.sides import find_pairs
 from automarkerlabel.trial import Trial
 
 _LONGEST_LABEL = 100  # bytes; what C3D files and other programs take

@@ -17,8 +17,9 @@ import numpy as np
 
 from automarkerlabel import io
 from automarkerlabel.audit import audit
-from automarkerlabel.markerset import find_pairs, labelled_columns
+from automarkerlabel.markerset import labelled_columns
 from automarkerlabel.matching.reference import reference_from_trial
+from automarkerlabel.sides import find_pairs
 
 WHOLE = ("wrong name, whole", "exchanged", "flip, whole", "distance", "distance, rigid")  # throughout: need a pose
 KINDS = ("swap", "flip", "wrong name", "jump", *WHOLE)
