@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from automarkerlabel.decide.mirror import sides_in
 from automarkerlabel.errors import MarkerSetError
 from automarkerlabel.sides import find_pairs
 from automarkerlabel.trial import FloatArray, Trial
@@ -70,14 +71,20 @@ class MarkerSet:
 def from_trials(trials: Iterable[Trial], name: str = "from trials") -> MarkerSet:
     """The marker set of labelled trials: every label that names a measured point of theirs, in order of first sight.
 
-    Raises `MarkerSetError` if there is none.
+    Its pairs are those that the names tell, or the trial with most labels. Raises `MarkerSetError` if there is none.
     """
     labels: dict[str, None] = {}
+    fullest, most = np.zeros((0, 0, 3), np.float32), dict[str, int]()
     for trial in trials:
-        labels.update(dict.fromkeys(x for x, _ in labelled_columns(trial)))
+        columns = dict(labelled_columns(trial))
+        labels.update(dict.fromkeys(columns))
+        if len(columns) > len(most):
+            fullest, most = trial.positions[:, list(columns.values())], columns
     if not labels:
         raise MarkerSetError("expected labelled trials, found no named marker in any of them")
-    return MarkerSet(tuple(labels), name=name)
+    told, _ = sides_in(tuple(most), fullest)
+    named = find_pairs(labels)
+    return MarkerSet(tuple(labels), pairs=max(named, told, key=len), name=name)
 
 
 def labelled_columns(trial: Trial) -> list[tuple[str, int]]:

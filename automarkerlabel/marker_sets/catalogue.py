@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from automarkerlabel.decide.mirror import sides_of
 from automarkerlabel.errors import InputError, MarkerSetError, OutputError
 from automarkerlabel.io import files, opensim
 from automarkerlabel.io import read as read_trial
@@ -134,7 +135,9 @@ def references_of(definition: Definition) -> list[Reference]:
         poses = wearing.standing(wearing.places(definition))
         return [Reference(marker_set, pose, 0.0, f"{definition.name}, {about}") for about, pose in poses.items()]
     pose = measured_pose(definition.lines)
-    return [Reference(marker_set, pose, pose_heading(marker_set, pose), definition.name)]
+    pairs, told = sides_of(definition.labels, pose)
+    marker_set = replace(marker_set, pairs=pairs)
+    return [Reference(marker_set, pose, pose_heading(marker_set, pose) if told else None, definition.name)]
 
 
 def measured_pose(lines: Sequence[MarkerLine]) -> FloatArray:

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from automarkerlabel.decide.mirror import sides_in
 from automarkerlabel.markerset import MarkerSet
 from automarkerlabel.report.segments import segments_of
-from automarkerlabel.report.sticks import sticks_of
+from automarkerlabel.report.sticks import places_of, sticks_of
 from automarkerlabel.review_list import Doubt, review
 from automarkerlabel.scores import Labelling
-from automarkerlabel.sides import find_pairs
 from automarkerlabel.trial import Trial
 
 VERSION = 1
@@ -36,7 +36,8 @@ def view_of(
     """
     segments = segments_of(labelling.labels, marker_set)
     index = {x: n for n, x in enumerate(labelling.labels)}
-    pairs = (marker_set.pairs or ()) if marker_set else find_pairs(labelling.labels)
+    known = tuple(marker_set.pairs or ()) if marker_set else None
+    pairs, _ = sides_in(labelling.labels, places_of(trial, labelling), known)
     found = review(labelling, trial, min_confidence) if doubts is None else ()
     return {
         "version": VERSION,
