@@ -1,6 +1,9 @@
 """Trials whose answers can be derived by hand."""
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # Many small operations: one thread each is faster than two that wait for each other, here and in subprocesses.
@@ -54,3 +57,19 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the real trials in ../shared/data")
     return folder
+
+
+@contextmanager
+def counted_calls() -> Iterator[list[int]]:
+    """How many functions are called within, Python's and its libraries': many in a loop, on any machine."""
+    count = [0]
+
+    def seen(frame: object, event: str, argument: object) -> None:
+        count[0] += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(seen)
+    try:
+        yield count
+    finally:
+        sys.setprofile(before)

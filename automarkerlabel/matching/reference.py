@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from automarkerlabel.decide.doubtful import label_doubts
-from automarkerlabel.decide.mirror import sides_of
+from automarkerlabel.decide.mirror import sides_in
 from automarkerlabel.errors import InputError, TrialError
 from automarkerlabel.markerset import MarkerSet, labelled_columns
 from automarkerlabel.matching.heading import side_heading, turned
@@ -62,7 +62,8 @@ def reference_from_trial(
     By default the frame in which most labelled markers are seen, and of these the stillest. Where the body stands
     still the median over a few frames is taken. Labels that are not seen there are left out. Computed points are never
     part. `marker_set` gives pairs of left and right that the names do not tell; its other labels are left out. Where
-    neither tells, pairs are found from the pose; then which side is left, and so the heading, is not known.
+    neither tells, pairs are found from the pose or another moment; then which side is left is not known, nor the
+    heading.
 
     Raises `TrialError` for a trial without labels, or no labelled marker in that frame; `InputError` for a frame that
     the trial does not have.
@@ -88,7 +89,8 @@ def reference_from_trial(
         )
     labels = [x for (x, _), there in zip(named, seen, strict=True) if there]
     known = None if marker_set is None else tuple(p for p in marker_set.pairs or () if set(p) <= set(labels))
-    pairs, told = sides_of(labels, pose[seen], known)
+    moments = np.concatenate([pose[None, seen], trial.positions[:, columns[seen]]])
+    pairs, told = sides_in(labels, moments, known)
     chosen = MarkerSet(labels, pairs=pairs, name=source)
     notes = label_doubts(trial, source, trial.first_frame + index)
     return Reference(chosen, pose[seen], pose_heading(chosen, pose[seen]) if told else None, source, tuple(notes))
