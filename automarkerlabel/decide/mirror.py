@@ -20,7 +20,7 @@ _LEAST_SHARE = 0.5  # of the points, which must have an image
 _FEWEST = 3  # pairs
 _TELLING = 0.25  # of the labels, in pairs by their names
 _FULL, _MOMENTS = 0.9, 5  # moments in which nearly as many labels are seen as ever, and how many of them
-_MOST_PLANES, _BEST_PLANES, _STEPS = 1500, 10, 5
+_MOST_PLANES, _BEST_PLANES, _STEPS = 500, 10, 5
 
 
 def sides_of(labels: Sequence[str], positions: FloatArray, known: Pairs | None = None) -> tuple[Pairs, bool]:
