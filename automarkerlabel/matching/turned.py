@@ -25,9 +25,9 @@ from automarkerlabel.trial import FloatArray, IntArray
 Array = npt.NDArray[np.float64]
 
 _N_MOMENTS = 10
-# Nats for the root of the number of labels, of the network's mean log-probability and of hands from -1 to 1: fitted to
-# simulated half bodies and small sets, see docs/benchmarks/README.md.
-_BY_NETWORK, _BY_HANDS = 9.0, 1.6
+# Nats: of what the search found, and for the root of the number of labels, of the network's mean log-probability and of
+# hands from -1 to 1. Fitted to 416 simulated half bodies and small sets, see docs/benchmarks/README.md.
+_FOUND, _BY_NETWORK, _BY_HANDS = 1.3, 6.7, 1.4
 
 
 def facing(network: Network, windows: MatchWindows, search: Search, n_recycles: int | None) -> tuple[Search, float]:
@@ -48,7 +48,7 @@ def facing(network: Network, windows: MatchWindows, search: Search, n_recycles: 
         label = _labels(windows.tracklet[which, : log_probs.shape[1]], log_probs)
         found.append((label, _nats(windows, which, label, log_probs, pose)))
     (label, nats), (other_label, other_nats) = found
-    ahead, given = nats - other_nats, (label >= 0) | (other_label >= 0)
+    ahead, given = _FOUND + nats - other_nats, (label >= 0) | (other_label >= 0)
     doubt = float(probability(np.array(-abs(ahead))) * (label != other_label)[given].mean()) if given.any() else 0.0
     return (search, doubt) if ahead >= 0 else (replace(search, heading=other), doubt)
 
