@@ -16,9 +16,15 @@ A message says what was expected, what was found, and what to do. Only the comma
 
 
 class AutoMarkerLabelError(Exception):
-    """Root of all errors of this package. `exit_code` is what the command line ends with."""
+    """Root of all errors of this package. `exit_code` is what the command line ends with.
+
+    None is without words: where a cause had none of its own, the first line of what the error is stands for them.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return super().__str__().strip() or (self.__doc__ or type(self).__name__).strip().splitlines()[0]
 
 
 class InputError(AutoMarkerLabelError):

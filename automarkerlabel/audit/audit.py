@@ -17,7 +17,8 @@ from automarkerlabel.audit.handedness import mirrored
 from automarkerlabel.audit.outliers import departures
 from automarkerlabel.audit.pose import compared
 from automarkerlabel.core.labelling import Labelling
-from automarkerlabel.core.marker_set import MarkerSet, find_pairs, labelled_columns
+from automarkerlabel.core.marker_set import MarkerSet, labelled_columns
+from automarkerlabel.core.mirror import sides_in
 from automarkerlabel.core.reference import Reference
 from automarkerlabel.core.trial import BoolArray, FloatArray, IntArray, Trial, runs
 from automarkerlabel.errors import TrialError
@@ -119,13 +120,13 @@ def audit(
     points = np.full((trial.n_frames, len(names), 3), np.nan, np.float32)
     points[:, : len(named)] = trial.positions[:, [c for _, c in named]]
     work = _Labelled(trial, names, [c for _, c in named] + [-1] * len(absent), points)
-    pairs = _pairs(work.names, pose)
+    pairs, told = _pairs(work, pose)
     _by_itself(work, pairs)
     checked = ["the trial itself"]
     if pose is not None:
         checked.append(pose.source)
         _against(work, pose, pairs, segments or {})
-    else:
+    elif told:
         _by_direction(work, pairs)
     notes = [*trial.notes, *(pose.notes if pose is not None else ())]
     if labelling is not None:
@@ -135,11 +136,17 @@ def audit(
     return Audit(name, trial.n_frames, len(named), tuple(checked), tuple(findings), tuple(notes))
 
 
-def _pairs(names: Sequence[str], pose: Reference | None) -> IntArray:
-    """`(n_pairs, 2)`: left and right labels, by the pose's marker set or by their names."""
-    index = {x: n for n, x in enumerate(names)}
-    known = (pose.marker_set.pairs or ()) if pose is not None else find_pairs(names)
-    return np.array([(index[a], index[b]) for a, b in known if a in index and b in index], np.int64).reshape(-1, 2)
+def _pairs(work: _Labelled, pose: Reference | None) -> tuple[IntArray, bool]:
+    """`(n_pairs, 2)`: left and right labels, by the pose's marker set, or by their names or places in the trial; and
+    whether it is known which is left."""
+    told = True
+    if pose is not None:
+        known = pose.marker_set.pairs or ()
+    else:
+        known, told = sides_in(work.names, work.points)
+    index = {x: n for n, x in enumerate(work.names)}
+    found = [(index[a], index[b]) for a, b in known if a in index and b in index]
+    return np.array(found, np.int64).reshape(-1, 2), told
 
 
 def _same_segment(names: Sequence[str], marker_set: MarkerSet, segments: Mapping[str, str]) -> BoolArray:

@@ -55,6 +55,10 @@ class Hands:
 
     def nats(self, source: IntArray) -> float:
         """What hands speak for each label having the points of `source` `(n_labels,)`."""
+        return _NATS * self.agree(source)
+
+    def agree(self, source: IntArray) -> float:
+        """The same as a sum over labels, of each from -1, all its fours have the other hand, to 1."""
         if not len(self.fours):
             return 0.0
         here, extent = _volumes(self.points, source[self.fours])
@@ -65,7 +69,7 @@ class Hands:
         n = len(source)
         count = np.bincount(self.fours.ravel(), np.repeat(seen, 4), minlength=n)
         total = np.bincount(self.fours.ravel(), np.repeat(agrees, 4), minlength=n)
-        return float(_NATS * (total / np.maximum(count, 1)).sum())
+        return float((total / np.maximum(count, 1)).sum())
 
 
 def _volumes(points: FloatArray, fours: IntArray) -> tuple[np.ndarray, np.ndarray]:

@@ -187,6 +187,8 @@ class _Limbs:
 
     @classmethod
     def of_pose(cls, then: Array, pairs: IntArray) -> "_Limbs":
+        if not len(pairs):
+            return cls(pairs.reshape(0, 2), np.zeros((0, 0), np.bool_), 0)
         index = {tuple(p): n for n, p in enumerate(pairs.tolist())}
         blocks = limbs_of(then, pairs)
         one = np.zeros((len(blocks), len(pairs)), np.bool_)

@@ -7,7 +7,8 @@ import numpy as np
 
 from automarkerlabel.audit.exchanges import Mistake, exchanges, rearranged
 from automarkerlabel.audit.outliers import departures
-from automarkerlabel.core.marker_set import find_pairs, labelled_columns
+from automarkerlabel.core.marker_set import labelled_columns
+from automarkerlabel.core.mirror import sides_in
 from automarkerlabel.core.source import Source
 from automarkerlabel.core.trial import Trial
 
@@ -27,7 +28,7 @@ def label_doubts(trial: Trial, name: str, frame: int | None = None) -> list[str]
     start = max(0, min(middle, trial.n_frames - n_frames))
     points = trial.positions[start : start + n_frames, [c for _, c in named]]
     index = {x: n for n, (x, _) in enumerate(named)}
-    pairs = np.array([(index[a], index[b]) for a, b in find_pairs(index)], np.int64).reshape(-1, 2)
+    pairs = np.array([(index[a], index[b]) for a, b in sides_in(list(index), points)[0]], np.int64).reshape(-1, 2)
     found = exchanges(points, trial.rate_hz, pairs)
     found += departures(rearranged(points, found), trial.rate_hz)
     first = trial.first_frame + start

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from automarkerlabel.core.mirror import sides_in
+from automarkerlabel.core.sides import find_pairs
 from automarkerlabel.core.trial import FloatArray, Trial
 from automarkerlabel.errors import MarkerSetError
-
-_SIDE = re.compile(r"left|right|l|r", re.IGNORECASE)
-_OTHER = {"left": "right", "right": "left", "l": "r", "r": "l"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +18,8 @@ class MarkerSet:
 
     labels        names, unique, in the order in which output columns stand.
     segments      body segment of each label, "" where unknown; empty for a set without segments.
-    pairs         (left, right) labels that mirror each other; found from the names if None.
+    pairs         (left, right) labels that mirror each other; found from the names if None. Where they come from a pose
+                  alone, those of one side come first, be it left or right.
     local_mm      float32 `(n_labels, 3)`, position in the segment's own frame in mm; None if unknown.
     name          of the set, for messages.
 
@@ -68,44 +68,23 @@ class MarkerSet:
         return order
 
 
-def find_pairs(labels: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """(left, right) pairs among names, told by their names alone.
-
-    Two names make a pair if one becomes the other, upper and lower case alike, by exchanging one "L" or
-    "left" for "R" or "right", and if neither could pair with a third.
-
-    >>> find_pairs(["LFHD", "RFHD", "C7", "L.ASIS", "r.ASIS", "PVUL", "PVUR"])
-    (('LFHD', 'RFHD'), ('L.ASIS', 'r.ASIS'), ('PVUL', 'PVUR'))
-    """
-    names = list(labels)
-    folded = {x.casefold(): x for x in names}
-    partners: dict[str, set[tuple[str, str]]] = {x: set() for x in names}
-    for name in names:
-        for match in _SIDE.finditer(name):
-            side = match.group().casefold()
-            other = (name[: match.start()] + _OTHER[side] + name[match.end() :]).casefold()
-            if other in folded and folded[other] != name:
-                partners[name].add((folded[other], side[0]))
-    pairs = []
-    for name in names:
-        if len(partners[name]) == 1:
-            (other, side) = next(iter(partners[name]))
-            if side == "l" and {x for x, _ in partners[other]} == {name}:
-                pairs.append((name, other))
-    return tuple(pairs)
-
-
 def from_trials(trials: Iterable[Trial], name: str = "from trials") -> MarkerSet:
     """The marker set of labelled trials: every label that names a measured point of theirs, in order of first sight.
 
-    Raises `MarkerSetError` if there is none.
+    Its pairs are those that the names tell, or the trial with most labels. Raises `MarkerSetError` if there is none.
     """
     labels: dict[str, None] = {}
+    fullest, most = np.zeros((0, 0, 3), np.float32), dict[str, int]()
     for trial in trials:
-        labels.update(dict.fromkeys(x for x, _ in labelled_columns(trial)))
+        columns = dict(labelled_columns(trial))
+        labels.update(dict.fromkeys(columns))
+        if len(columns) > len(most):
+            fullest, most = trial.positions[:, list(columns.values())], columns
     if not labels:
         raise MarkerSetError("expected labelled trials, found no named marker in any of them")
-    return MarkerSet(tuple(labels), name=name)
+    told, _ = sides_in(tuple(most), fullest)
+    named = find_pairs(labels)
+    return MarkerSet(tuple(labels), pairs=max(named, told, key=len), name=name)
 
 
 def labelled_columns(trial: Trial) -> list[tuple[str, int]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from automarkerlabel.core.marker_set import MarkerSet
+from automarkerlabel.core.mirror import sides_of
 from automarkerlabel.core.reference import Reference
 from automarkerlabel.core.trial import FloatArray
 from automarkerlabel.errors import InputError, MarkerSetError, OutputError
@@ -136,7 +137,9 @@ def references_of(definition: Definition) -> list[Reference]:
         poses = on_body.standing(on_body.places(definition))
         return [Reference(marker_set, pose, 0.0, f"{definition.name}, {about}") for about, pose in poses.items()]
     pose = measured_pose(definition.lines)
-    return [Reference(marker_set, pose, pose_heading(marker_set, pose), definition.name)]
+    pairs, told = sides_of(definition.labels, pose)
+    marker_set = replace(marker_set, pairs=pairs)
+    return [Reference(marker_set, pose, pose_heading(marker_set, pose) if told else None, definition.name)]
 
 
 def measured_pose(lines: Sequence[MarkerLine]) -> FloatArray:

@@ -5,6 +5,7 @@ import numpy as np
 from automarkerlabel.audit.quick import label_doubts
 from automarkerlabel.core.heading import side_heading
 from automarkerlabel.core.marker_set import MarkerSet, labelled_columns
+from automarkerlabel.core.mirror import sides_in
 from automarkerlabel.core.reference import Reference
 from automarkerlabel.core.trial import FloatArray, IntArray, Trial
 from automarkerlabel.errors import InputError, TrialError
@@ -20,7 +21,9 @@ def reference_from_trial(
 
     By default the frame in which most labelled markers are seen, and of these the stillest. Where the body stands
     still the median over a few frames is taken. Labels that are not seen there are left out. Computed points are never
-    part. `marker_set` gives pairs of left and right that the names do not tell; its other labels are left out.
+    part. `marker_set` gives pairs of left and right that the names do not tell; its other labels are left out. Where
+    neither tells, pairs are found from the pose or another moment; then which side is left is not known, nor the
+    heading.
 
     Raises `TrialError` for a trial without labels, or no labelled marker in that frame; `InputError` for a frame that
     the trial does not have.
@@ -45,10 +48,12 @@ def reference_from_trial(
             " choose another frame"
         )
     labels = [x for (x, _), there in zip(named, seen, strict=True) if there]
-    pairs = None if marker_set is None else [p for p in marker_set.pairs or () if set(p) <= set(labels)]
+    known = None if marker_set is None else tuple(p for p in marker_set.pairs or () if set(p) <= set(labels))
+    moments = np.concatenate([pose[None, seen], trial.positions[:, columns[seen]]])
+    pairs, told = sides_in(labels, moments, known)
     chosen = MarkerSet(labels, pairs=pairs, name=source)
     notes = label_doubts(trial, source, trial.first_frame + index)
-    return Reference(chosen, pose[seen], pose_heading(chosen, pose[seen]), source, tuple(notes))
+    return Reference(chosen, pose[seen], pose_heading(chosen, pose[seen]) if told else None, source, tuple(notes))
 
 
 def pose_heading(marker_set: MarkerSet, positions: FloatArray) -> float | None:

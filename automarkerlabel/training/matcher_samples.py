@@ -1,15 +1,16 @@
 """What the matcher learns from labelled trials: a window of one against a pose of another, broken as simulated."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from automarkerlabel.core.heading import turned
-from automarkerlabel.core.marker_set import MarkerSet, from_trials, labelled_columns
+from automarkerlabel.core.marker_set import MarkerSet, from_trials, in_label_order, labelled_columns
 from automarkerlabel.core.reference import Reference
+from automarkerlabel.core.sides import find_pairs
 from automarkerlabel.core.source import Source
 from automarkerlabel.core.trial import FloatArray, IntArray, Trial
 from automarkerlabel.errors import TrialError
@@ -24,6 +25,7 @@ _LEAST_POINTS = 6
 _DT_S = (0.07, 0.13)
 _STILL_SHARE = 0.5  # of the references: the pose in which a trial stands stillest, as users choose them
 _OTHER_SUBJECT_SHARE = 0.25
+_WALKS_MM_S, _FEWEST_STEPS, _FORWARDS = 500.0, 2, 0.3  # speed, half seconds of it, mean cosine to the way one faces
 _MOVED_MM = 10.0  # placement of the markers, at most
 
 
@@ -50,7 +52,9 @@ class TrialSampler:
 
     def __init__(self, sources: Sequence[Source], settings: SampleSettings | None = None, seed: int = 0) -> None:
         self.settings, self.seed = settings or SampleSettings(), seed
-        self.marker_set = from_trials([s.trial for s in sources], "fine-tuning")
+        trials = [s.trial for s in sources]
+        worn = from_trials(trials, "fine-tuning")
+        self.marker_set = forwards(worn, trials)
         self.left_out: list[str] = []
         self.notes: list[str] = []
         self._trials: list[_Recorded] = []
@@ -65,8 +69,9 @@ class TrialSampler:
             references.append((_worth(source.trial, reference), reference))
         if not self._trials:
             raise TrialError(
-                "fine-tuning: expected labels on both sides of the body, named alike but for left and right, that tell"
-                f" which way it faces, found none in {len(sources)} trials; train with --model-type hybrid"
+                "fine-tuning: expected labels on both sides of the body, named alike but for left and right, or"
+                f" somebody who walks, to tell which way it faces, found none in {len(sources)} trials;"
+                " train with --model-type hybrid"
             )
         self.reference = max(references, key=lambda x: x[0])[1]
 
@@ -135,24 +140,44 @@ def alternating(first: Callable[[int], MatchBatch], second: Callable[[int], Matc
     return lambda number: (first if number % 2 == 0 else second)(number // 2)
 
 
+def forwards(marker_set: MarkerSet, trials: Sequence[Trial]) -> MarkerSet:
+    """The set with left and right as the names tell; otherwise so that who walks in the trials walks forwards, and
+    without pairs if nobody does."""
+    if marker_set.pairs == find_pairs(marker_set.labels):
+        return marker_set
+    agree, n_steps = 0.0, 0
+    for trial in trials:
+        positions = in_label_order(trial, marker_set)
+        step = max(1, round(trial.rate_hz / 2))
+        for before, after in zip(positions[::step], positions[step::step], strict=False):
+            heading = pose_heading(marker_set, before)
+            moved = (after - before)[np.isfinite((after - before)[:, 0])]
+            if heading is None or not len(moved):
+                continue
+            x, y, _ = np.median(moved, axis=0)
+            if np.hypot(x, y) * trial.rate_hz / step > _WALKS_MM_S:
+                agree, n_steps = agree + float(np.cos(np.arctan2(y, x) - heading)), n_steps + 1
+    if n_steps < _FEWEST_STEPS or abs(agree) < _FORWARDS * n_steps:
+        return replace(marker_set, pairs=())
+    pairs = tuple(marker_set.pairs or ())
+    return replace(marker_set, pairs=pairs if agree > 0 else tuple((b, a) for a, b in pairs))
+
+
 def _recorded(source: Source, marker_set: MarkerSet) -> tuple[_Recorded | None, Reference | None]:
     """A trial prepared to be drawn from, and its best pose; None where no frame tells which way the body faces."""
     trial = source.trial
     if not labelled_columns(trial) or not trial.visible.any():
         return None, None
-    positions = np.full((trial.n_frames, len(marker_set), 3), np.nan, np.float32)
-    index = {x: n for n, x in enumerate(marker_set.labels)}
-    for label, column in labelled_columns(trial):
-        positions[:, index[label]] = trial.positions[:, column]
+    positions = in_label_order(trial, marker_set)
     frames = np.unique(np.linspace(0, trial.n_frames - 1, max(1, round(trial.duration_s * _POSES_HZ))).astype(np.int64))
     frames = frames[np.isfinite(positions[frames, :, 0]).sum(1) >= _LEAST_POINTS]
     headings = [pose_heading(marker_set, positions[f]) for f in frames]
     known = np.array([h is not None for h in headings], np.bool_)
-    reference = reference_from_trial(trial, source=source.path.name)
+    reference = reference_from_trial(trial, marker_set=marker_set, source=source.path.name)
     if not known.any() or reference.heading_rad is None:
         return None, None
     still = np.full((len(marker_set), 3), np.nan, np.float32)
-    still[[index[x] for x in reference.labels]] = reference.facing_x()
+    still[[marker_set.labels.index(x) for x in reference.labels]] = reference.facing_x()
     heading = np.array([h for h in headings if h is not None], np.float32)
     return _Recorded(positions, trial.rate_hz, source.subject, frames[known], heading, still), reference
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from automarkerlabel import io
-from automarkerlabel.core.marker_set import find_pairs, labelled_columns
+from automarkerlabel.core.marker_set import labelled_columns
+from automarkerlabel.core.sides import find_pairs
 from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
 from automarkerlabel.workflows.audit import audit_trial
 

@@ -311,7 +311,7 @@ def test_training_refuses_what_does_not_go_together(tmp_path, capsys, arguments,
 
 
 def test_trials_that_do_not_tell_left_from_right_cannot_be_tuned_on(tmp_path, capsys):
-    trial = figure_trial()
+    trial = figure_trial(speed_mm_s=0)
     io.write(tmp_path / "t.c3d", Trial(trial.positions, [f"P{n}x" for n in range(8)], trial.rate_hz))
     command = ["train", str(tmp_path / "t.c3d"), "-o", str(tmp_path / "m.ckpt"), "--model-type", "matcher"]
     assert run(command) == 2

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from automarkerlabel.core.marker_set import MarkerSet, find_pairs, from_trials, is_unlabelled, labelled_columns
+from automarkerlabel.core.marker_set import MarkerSet, from_trials, is_unlabelled, labelled_columns
+from automarkerlabel.core.sides import find_pairs
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.errors import MarkerSetError
 
@@ -16,6 +17,26 @@ def test_pairs_of_common_spellings():
 def test_a_label_that_could_pair_twice_pairs_with_none():
     # LL could mirror to RL and to LR.
     assert find_pairs(["LL", "RL", "LR"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("{}G", "{}D"), ("G{}", "D{}"), ("{}_gauche", "{}_droite"),  # French
+        ("L{}", "R{}"), ("{} links", "{} rechts"), ("li_{}", "re_{}"),  # German and Dutch
+        ("{}_I", "{}_D"), ("{}_izq", "{}_der"), ("{}Izquierda", "{}Derecha"),  # Spanish
+        ("{}S2", "{}D2"), ("{}_sx", "{}_dx"), ("{}Sinistro", "{}Destro"),  # Italian
+        ("E_{}", "D_{}"), ("{}_esq", "{}_dir"), ("{}Esquerdo", "{}Direito"),  # Portuguese
+    ],
+)  # fmt: skip
+def test_sides_of_other_languages(left, right):
+    pairs = [(left.format(x), right.format(x)) for x in ("TAM", "MOF", "BAK")]
+    assert set(find_pairs([x for pair in pairs for x in pair] + ["C7", "T10"])) == set(pairs)
+
+
+def test_letters_of_other_languages_count_only_where_many_names_have_them():
+    assert find_pairs(["TOEG", "TOED", "C7", "T10", "SACR", "HEAD"]) == ()
+    assert find_pairs(["LFHD", "RFHD", "LBHD", "RBHD", "XG", "XD", "YG", "YD"]) == (("LFHD", "RFHD"), ("LBHD", "RBHD"))
 
 
 def test_mirror_order_is_its_own_inverse():

@@ -16,6 +16,7 @@ from automarkerlabel.io.c3d.layout import list_entries, open_layout, parse
 from automarkerlabel.io.c3d.parameters import decoded, float_word, floats_of
 from automarkerlabel.io.c3d.patch import patched
 from tests.fixtures.c3d_bytes import example, float_bytes, make_c3d, record, texts
+from tests.fixtures.counting import counted_calls
 
 STORAGES = [(p, s) for p in ("Intel", "DEC", "MIPS") for s in (-0.5, 0.5)]
 
@@ -227,7 +228,7 @@ def test_mutated_bytes_raise_only_our_errors_in_bounded_time(processor, scale):
     data = make_c3d(example(), ["N:A", "N:B", "C", ""], None, processor, scale, analog=np.ones((6, 2)), groups=groups)
     _read_all(data)
     parameters = parse(data).section[1]
-    outcomes, started = [], time.monotonic()
+    outcomes, started = [], time.process_time()
     for _ in range(700):
         mutated = bytearray(data)
         for _ in range(rng.integers(1, 6)):
@@ -241,7 +242,7 @@ def test_mutated_bytes_raise_only_our_errors_in_bounded_time(processor, scale):
             assert "\n" not in str(error)
             outcomes.append("refused")
     assert outcomes.count("read") > 20 and outcomes.count("refused") > 20
-    assert time.monotonic() - started < 60
+    assert time.process_time() - started < 60  # of this process; 3 s, as a rule
 
 
 @given(st.binary(max_size=3000))
@@ -254,11 +255,13 @@ def test_any_bytes_behind_a_right_beginning(rubbish):
         assert "\n" not in str(error)
 
 
-def test_speed_and_files(tmp_path):
-    # 100 columns × 60,000 frames, read at the speed of memory: seconds would mean a loop over points.
-    path = tmp_path / "large.c3d"
-    path.write_bytes(make_c3d(np.ones((6000, 100, 3))))
-    started = time.monotonic()
-    layout = open_layout(path)
-    assert layout.hidden.sum() == 0 and layout.coordinates.shape == (6000, 100, 3)
-    assert time.monotonic() - started < 1.0
+def test_files_are_read_without_a_loop_over_points(tmp_path):
+    calls = []
+    for n_frames in (60, 6000):
+        path = tmp_path / f"{n_frames}.c3d"
+        path.write_bytes(make_c3d(np.ones((n_frames, 100, 3))))
+        with counted_calls() as count:
+            layout = open_layout(path)
+        assert layout.hidden.sum() == 0 and layout.coordinates.shape == (n_frames, 100, 3)
+        calls.append(count[0])
+    assert calls[1] < calls[0] + 1000  # of Python's, whatever time they take

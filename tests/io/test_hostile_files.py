@@ -47,6 +47,10 @@ DANGEROUS = {
 }  # fmt: skip
 
 
+def subclasses(kind: type) -> list[type]:
+    return [x for own in kind.__subclasses__() for x in (own, *subclasses(own))]
+
+
 WORDS = (*DANGEROUS, "torch.load", "allow_pickle", "shell")
 
 
@@ -247,6 +251,25 @@ def test_hdf5_that_ends_or_stalls_its_reader_is_an_error(tmp_path: Path, monkeyp
     guard._guard._process.wait()
     assert io.read(tmp_path / "t.hdf5").n_frames == 20
     gc.collect()  # no pipe is left open
+
+
+@pytest.mark.parametrize("said", ["", "FileForm", "FileFormatError", "FileFormatError half a sen", "done"])
+def test_what_a_reader_says_counts_when_its_line_is_whole(said: str, tmp_path: Path) -> None:
+    """Ended in the midst of its answer it has said nothing, however much of it there is."""
+    path = trial_file(tmp_path / "t.hdf5")
+    own = guard._Guard()
+    program = f"import sys; sys.stdin.readline(); print({said!r}, end='', flush=True)"
+    own._process = subprocess.Popen([sys.executable, "-c", program], stdin=-1, stdout=-1, text=True)
+    own._owner = os.getpid()
+    with pytest.raises(FileFormatError, match="took too long or too much memory"):
+        own.call({}, path)
+
+
+@pytest.mark.parametrize("kind", [AutoMarkerLabelError, *subclasses(AutoMarkerLabelError)])
+def test_no_error_of_ours_is_without_words(kind: type[AutoMarkerLabelError]) -> None:
+    for empty in (kind(), kind(""), kind(" \n"), pickle.loads(pickle.dumps(kind("")))):
+        assert str(empty).strip() and "\n" not in str(empty)
+    assert str(kind("what happened")) == "what happened"
 
 
 def test_modules_in_the_working_folder_are_not_imported(tmp_path: Path) -> None:

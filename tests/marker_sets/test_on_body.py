@@ -8,7 +8,7 @@ import torch
 
 from automarkerlabel import io
 from automarkerlabel.core.heading import turned
-from automarkerlabel.core.marker_set import find_pairs
+from automarkerlabel.core.sides import find_pairs
 from automarkerlabel.marker_sets import catalogue as catalogue
 from automarkerlabel.marker_sets import on_body
 from automarkerlabel.marker_sets.body.landmarks import LANDMARKS

@@ -1,5 +1,3 @@
-import time
-
 import pytest
 import torch
 from torch import nn
@@ -18,8 +16,15 @@ def two_threads(monkeypatch):
 
 
 @pytest.mark.parametrize(("one_s", "two_s", "chosen"), [(0.002, 0.02, 1), (0.02, 0.002, 2), (0.01, 0.009, 1)])
-def test_the_faster_count_is_chosen_and_more_threads_have_to_be_worth_it(two_threads, one_s, two_s, chosen):
-    step = lambda: time.sleep(one_s if two_threads[-1] == 1 else two_s)  # noqa: E731
+def test_the_faster_count_is_chosen_and_more_threads_have_to_be_worth_it(
+    two_threads, monkeypatch, one_s, two_s, chosen
+):
+    now = [0.0]
+
+    def step():
+        now[0] += one_s if two_threads[-1] == 1 else two_s
+
+    monkeypatch.setattr(device.time, "perf_counter", lambda: now[0])
     assert device.choose_for_training(step) == chosen
     assert two_threads[-1] == chosen
 

@@ -74,7 +74,8 @@ def test_the_stillest_full_pose_is_kept_as_reference():
 
 def test_a_trial_that_tells_no_heading_is_left_out_and_none_is_an_error():
     figure = figure_trial()
-    nameless = Trial(figure.positions, [f"P{n}x" for n in range(8)], figure.rate_hz)
+    stands = figure_trial(speed_mm_s=0)
+    nameless = Trial(stands.positions, [f"P{n}x" for n in range(8)], figure.rate_hz)
     assert TrialSampler(sources(figure, nameless)).left_out == ["t1.c3d"]
     with pytest.raises(TrialError, match="which way it faces"):
         TrialSampler(sources(nameless))

@@ -103,11 +103,12 @@ def _ask(question: dict[str, object], time_s: float) -> tuple[list[dict[str, str
     except OSError as error:
         output, trouble = b"", str(error)
     answers = []
-    for line in output.decode(errors="replace").splitlines():
+    *lines, _ = output.decode(errors="replace").split("\n")  # the last is empty, or was cut off with its process
+    for line in lines:
         try:
             answer = json.loads(line)
         except ValueError:
-            continue  # ezc3d's own words, or a line cut off with its process
+            continue  # ezc3d's own words
         if isinstance(answer, dict):
             answers.append(answer)
     return answers, trouble

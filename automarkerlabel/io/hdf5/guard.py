@@ -93,7 +93,7 @@ class _Guard:
         self._answer("", _START_S)
 
     def _answer(self, line: str, seconds: float) -> str:
-        """What it says to a line; nothing if it ended, or was ended after so many seconds."""
+        """What it says to a line; nothing if it ended, or was ended after so many seconds, before that was whole."""
         process = self._process
         assert process is not None and process.stdin is not None and process.stdout is not None
         timer = Timer(seconds, process.kill)
@@ -101,7 +101,8 @@ class _Guard:
         try:
             process.stdin.write(line + "\n")
             process.stdin.flush()
-            answer = process.stdout.readline().strip()
+            said = process.stdout.readline()
+            answer = said.strip() if said.endswith("\n") else ""
         except OSError:
             answer = ""
         finally:
@@ -131,6 +132,7 @@ def main() -> None:
     """Call what is asked for, and say whether it came to an end, or which error it raised."""
     global _guard
     _guard = None
+    import_module("h5py")  # before time counts
     begun = _address_space()
     for line in sys.stdin:
         if line.strip():

@@ -12,6 +12,7 @@ from automarkerlabel.core.trial import IntArray
 from automarkerlabel.labellers.matcher.evidence import fit
 from automarkerlabel.labellers.matcher.network import AT_ONCE, Network
 from automarkerlabel.labellers.matcher.windows import MatchWindows
+from automarkerlabel.marker_sets.pose_from_trial import pose_heading
 
 Array = npt.NDArray[np.float64]
 
@@ -57,7 +58,7 @@ def search_headings(
     anchor, stretch = path.anchor, path.stretch
     if reference.heading_rad is None:
         few = anchor[np.unique(np.linspace(0, len(anchor) - 1, N_REFERENCE_ANCHORS).astype(np.int64))]
-        tried = [replace(reference, heading_rad=h) for h in 2 * np.pi * np.arange(N_HEADINGS) / N_HEADINGS]
+        tried = [replace(reference, heading_rad=h) for h in _possible(reference)]
         found = [
             offsets_along(
                 likelihoods(network, windows, few, path.heading, r, recycles), stretch[few], path.time_s[few]
@@ -79,6 +80,13 @@ def search_headings(
     n_points = windows.n_points[anchor].sum() + len(anchor) * np.isfinite(reference.positions[:, 0]).sum()
     heading = heading_path(path.heading, stretch, path.time_s, anchor, offsets)
     return Search(heading, stretch, reference, total / max(1, int(n_points)))
+
+
+def _possible(reference: Reference) -> Array:
+    """The ways a reference may face: either way along the plane of the body where its pairs tell that, or any."""
+    along = pose_heading(reference.marker_set, reference.positions)
+    n, first = (N_HEADINGS, 0.0) if along is None else (2, along)
+    return np.asarray(first + 2 * np.pi * np.arange(n) / n)
 
 
 def rough_likelihood(network: Network, windows: MatchWindows, reference: Reference) -> float:

@@ -28,6 +28,7 @@ from automarkerlabel.core.trial import FloatArray, IntArray, Trial
 from automarkerlabel.labellers.matcher.evidence import as_scores, combined, fit, labels_in, with_distances
 from automarkerlabel.labellers.matcher.heading_search import Followed, Search, rough_likelihood, search_headings
 from automarkerlabel.labellers.matcher.network import AT_ONCE, Network, Scorer
+from automarkerlabel.labellers.matcher.turned import doubted, facing
 from automarkerlabel.labellers.matcher.windows import MatchWindows, cut_match_windows
 from automarkerlabel.models.checkpoints.matcher import load_matcher
 from automarkerlabel.models.device import has_bfloat16
@@ -56,6 +57,7 @@ class MatchOptions:
     rate_hz            moments a second that are looked at.
     swaps              whether columns that carry two markers are looked for and cut; see `decide.swaps`.
     continuity         whether it counts that a tracklet goes on where another one ended; see `decide.continuity`.
+    turned             whether the body facing the other way throughout is tried, too; see `matching.turned`.
     calibrate          whether confidences are calibrated; they are for the other options as they stand here.
     """
 
@@ -72,6 +74,7 @@ class MatchOptions:
     calibrate: bool = True
     swaps: bool = True
     continuity: bool = True
+    turned: bool = True
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ class MatcherLabeller:
 
         labelling, way = labelled(trial, solve, self.temperature, keep_labels, asked.swaps, asked.continuity)
         if asked.calibrate:
-            labelling = calibrated(labelling, self.calibration)
+            labelling = doubted(calibrated(labelling, self.calibration), way.doubt)
         return labelling, match_facts(labelling, way)
 
     def scores(self, trial: Trial, reference: Reference | Sequence[Reference]) -> tuple[list[Tracklet], LabelScores]:
@@ -172,6 +175,7 @@ class MatcherLabeller:
         sets = pieces.meeting_sets(trial, tracklets)
         decided = partial(decide, trial, tracklets, sets=sets)
         search = search_headings(self.network, windows, Followed.of(windows), first, options.first_recycles)
+        search, doubt = facing(self.network, windows, search, options.recycles) if options.turned else (search, 0.0)
         log_probs, spread_mm = self._log_probs(windows, search.heading, [search.reference, *others], options)
 
         def scores(log_probs: Array) -> LabelScores:
@@ -200,7 +204,7 @@ class MatcherLabeller:
         if doubtful.any():
             evidence = evidence - options.unworn * np.append(doubtful, False)
             labelling = decided(scores(evidence))
-        return Solved(scores(evidence), labelling, Way(search, len(windows), n_passes))
+        return Solved(scores(evidence), labelling, Way(search, len(windows), n_passes, doubt))
 
     def likelihood(self, trial: Trial, references: Sequence[Reference], roughly: bool = False) -> list[float]:
         """Of each reference the mean log-likelihood a point, at a few moments and the likeliest headings.
@@ -270,11 +274,13 @@ class MatcherLabeller:
 
 @dataclass(frozen=True)
 class Way:
-    """How scores came about: the search for headings, windows looked at, and how often."""
+    """How scores came about: the search for headings, windows looked at, and how often; and the probability that the
+    body faces the other way throughout."""
 
     search: Search
     n_windows: int
     n_passes: int
+    doubt: float = 0.0
 
 
 def self_references(

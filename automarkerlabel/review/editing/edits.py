@@ -1,16 +1,18 @@
 """What a person does to labels: each edit makes a new state of an old one, or says why it cannot."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from automarkerlabel.core.marker_set import find_pairs, is_unlabelled
+from automarkerlabel.core.marker_set import is_unlabelled
+from automarkerlabel.core.mirror import sides_in
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.errors import InputError, TrialError
 from automarkerlabel.io.computed_points import computed_columns
 from automarkerlabel.review.editing.exchange import cut_before, exchanged, pieces_on
 from automarkerlabel.review.editing.state import PERSON, Piece, State, place, without_label
+from automarkerlabel.review.report.sticks import places_of
 
 _LONGEST_LABEL = 100  # bytes; what C3D files and other programs take
 _MOST_TOLD = 3
@@ -145,7 +147,7 @@ class Flip:
 
     def apply(self, state: State, trial: Trial) -> Done:
         label = state.pieces[find(state, trial, self.column, self.frame)].label
-        mate = _mates(state.labels).get(label or "")
+        mate = _mates(state, trial).get(label or "")
         if mate is None:
             raise TrialError(f"flip: expected a label with a left or right mate, found {label or 'none'}")
         changes: dict[int, str | None] = dict.fromkeys(pieces_on(state, self.column, self.frame), mate)
@@ -161,7 +163,7 @@ class FlipAll:
     def apply(self, state: State, trial: Trial) -> Done:
         if not 0 <= self.frame < trial.n_frames:
             raise TrialError(f"flip: expected a frame of the trial, found {trial.first_frame + self.frame}")
-        mates = _mates(state.labels)
+        mates = _mates(state, trial)
         changes = {n: mates[p.label] for n, p in enumerate(state.pieces) if p.label in mates and p.stop > self.frame}
         if not changes:
             raise TrialError("flip: expected left and right labels from here on, found none")
@@ -253,8 +255,9 @@ def _given(state: State, new: Mapping[int, Piece], trial: Trial, message: str) -
     return Done(replace(state, pieces=tuple(sorted(pieces, key=place))), message)
 
 
-def _mates(labels: Iterable[str]) -> dict[str, str]:
-    pairs = find_pairs(labels)
+def _mates(state: State, trial: Trial) -> dict[str, str]:
+    """Of each label its left or right mate, as the names tell it, or where the labels are."""
+    pairs, _ = sides_in(state.labels, places_of(trial, state.labelling()))
     return dict(pairs) | {right: left for left, right in pairs}
 
 

@@ -20,7 +20,7 @@ def sticks_of(trial: Trial, labelling: Labelling, segments: Sequence[str | None]
     Labels are joined that are near and keep their distance, and none of different subjects. Where segments are not
     known, all labels of a subject are one.
     """
-    cost = _costs(_places(trial, labelling))
+    cost = _costs(places_of(trial, labelling))
     group = np.arange(len(labelling.labels))  # which labels are joined already
     found: list[tuple[int, int]] = []
     subject = np.array([split_prefix(x)[0] for x in labelling.labels])
@@ -36,7 +36,7 @@ def sticks_of(trial: Trial, labelling: Labelling, segments: Sequence[str | None]
     return sorted(found)
 
 
-def _places(trial: Trial, labelling: Labelling) -> FloatArray:
+def places_of(trial: Trial, labelling: Labelling) -> FloatArray:
     """`(n_moments, n_labels, 3)`: where each label is, NaN where it is not seen."""
     frames: IntArray = np.unique(np.linspace(0, trial.n_frames - 1, _MOST_MOMENTS).astype(np.int64))
     places: FloatArray = np.full((len(frames), len(labelling.labels), 3), np.nan, np.float32)

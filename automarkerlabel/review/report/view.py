@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from automarkerlabel.core.labelling import Labelling
-from automarkerlabel.core.marker_set import MarkerSet, find_pairs
+from automarkerlabel.core.marker_set import MarkerSet
+from automarkerlabel.core.mirror import sides_in
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.labellers.doubtful import Doubt, review
 from automarkerlabel.marker_sets.segments import segments_of
-from automarkerlabel.review.report.sticks import sticks_of
+from automarkerlabel.review.report.sticks import places_of, sticks_of
 
 VERSION = 1
 
@@ -35,7 +36,8 @@ def view_of(
     """
     segments = segments_of(labelling.labels, marker_set)
     index = {x: n for n, x in enumerate(labelling.labels)}
-    pairs = (marker_set.pairs or ()) if marker_set else find_pairs(labelling.labels)
+    known = tuple(marker_set.pairs or ()) if marker_set else None
+    pairs, _ = sides_in(labelling.labels, places_of(trial, labelling), known)
     found = review(labelling, trial, min_confidence) if doubts is None else ()
     return {
         "version": VERSION,
