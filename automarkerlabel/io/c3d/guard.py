@@ -1,7 +1,7 @@
 """A process of its own that opens two C3D files with ezc3d and compares them.
 
 ezc3d can be ended by the bytes it reads, or take all memory or time; so it never runs in the process of the user.
-Started as `python c3d_guard.py`, with a question as JSON on stdin; answers are JSON lines on stdout. It imports nothing
+Started as `python guard.py`, with a question as JSON on stdin; answers are JSON lines on stdout. It imports nothing
 of this package, to start at once. `c3d_check` asks.
 """
 

@@ -83,8 +83,8 @@ class _Guard:
             "PYTHONIOENCODING": "utf-8:backslashreplace",
         }  # fmt: skip
         # -P keeps the working folder, which may be anybody's, off the module path.
-        start = f"import sys; sys.path[:] = {[x for x in sys.path if x]!r}; from {__package__} import hdf5_guard"
-        command = [sys.executable, "-P", "-c", f"{start}; hdf5_guard.main()"]
+        start = f"import sys; sys.path[:] = {[x for x in sys.path if x]!r}; from {__package__} import guard"
+        command = [sys.executable, "-P", "-c", f"{start}; guard.main()"]
         self._process = subprocess.Popen(
             command, stdin=-1, stdout=-1, stderr=subprocess.DEVNULL, text=True, encoding="utf-8", env=environment
         )
