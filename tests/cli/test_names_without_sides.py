@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from review_cases import begin
 
 from automarkerlabel import io
 from automarkerlabel.cli import run
@@ -16,6 +15,7 @@ from automarkerlabel.marker_sets.definition import as_toml
 from automarkerlabel.training import adapt
 from automarkerlabel.training.settings import TrainSettings
 from tests.fixtures.figure import figure_trial
+from tests.fixtures.review_cases import begin
 
 SETS = {
     "numbers": tuple(f"M{n}" for n in range(8)),
