@@ -61,7 +61,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How confidence is made of signs; see `evaluate.fit_confidence`.
+    """How confidence is made of signs; see `evaluation.calibration.fit_confidence`.
 
     labelled    of tracklets that got a label, `unlabelled` of those that got none.
     in_course   knots from log-odds in the course of a tracklet to log-odds that hold.

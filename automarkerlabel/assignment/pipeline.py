@@ -28,8 +28,8 @@ def labelled(
     solve        scores and labels tracklets of a trial, which may have its columns put together anew; the last argument
                  decides labels by scores.
     keep_labels  holds names fixed that the trial has already and the scores know.
-    swaps        whether columns that carry two markers are looked for and cut; see `decide.swaps`.
-    continuity   whether it counts that a tracklet goes on where another one ended; see `decide.continuity`.
+    swaps        whether columns that carry two markers are looked for and cut; see `assignment.swaps`.
+    continuity   whether it counts that a tracklet goes on where another one ended; see `assignment.continuity`.
     split        cuts the columns of a trial into tracklets.
 
     Raises `TrialError` for a trial without visible points.

@@ -79,7 +79,7 @@ class Cut:
 
 @dataclass(frozen=True, eq=False)
 class Signs:
-    """What tells how far each label of a labelling is to be trusted; see `decide.confidence`.
+    """What tells how far each label of a labelling is to be trusted; see `assignment.confidence`.
 
     of_tracklet  float32 `(n_tracklets, n_signs)`, the larger the better.
     courses      of each tracklet a moment `(n_moments,)` in frames, ascending, for each window that speaks of it, and
@@ -109,7 +109,7 @@ class Labelling:
     gap         share by which the summed evidence could at most be larger; 0: proven the largest.
     signs       what confidence is made of, None where it is not known.
     courses     of each tracklet moments `(n_moments,)` in frames, ascending, and the confidence then `(n_moments,)`;
-                empty where it is not known. See `decide.confidence.frame_confidence`.
+                empty where it is not known. See `assignment.confidence.frame_confidence`.
     """
 
     labels: Sequence[str]

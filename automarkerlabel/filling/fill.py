@@ -79,7 +79,7 @@ def fill(trial: Trial, options: FillOptions | None = None, model: Model | None =
     What is no gap stays: a marker is never put where it was not yet seen, or no longer. Methods learn and are judged
     by measured samples alone, so the order of columns does not matter, nor what else is filled.
 
-    model    a forecaster, see `forecaster.store.load`, whose methods then stand beside the others.
+    model    a forecaster, see `filling.forecaster.load`, whose methods then stand beside the others.
 
     Raises `TrialError` for a trial without names, `InputError` for a method that needs a model where there is none.
     """

@@ -74,7 +74,7 @@ class HybridModel(nn.Module):
     ) -> tuple[Tensor, list[Tensor]]:
         """x `(batch, time, n_features)`, mask `(batch, time)` -> class scores `(batch, n_classes)` and a list of what
         else is asked for: the attention `(batch, head, time, time)`, of `sparse` the importance `(batch, time,
-        neighbour, feature)`; then the forecast `(batch, 3)` of a model that has one, see `features.next_step`."""
+        neighbour, feature)`; then the forecast `(batch, 3)` of a model that has one, see `models.inputs.next_step`."""
         states, _ = self.lstm(self.project(x))  # (batch, time, cells)
         # The sparse selection looks at what the states were made of.
         attends_to = (x, states) if isinstance(self.attention, SparseSelection) else (states,)

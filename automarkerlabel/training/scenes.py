@@ -23,7 +23,7 @@ _SCENES_AT_ONCE = 32
 class Batch:
     """Windows to learn from: features `(n, n_samples, n_neighbours, N_FEATURES)` in mm and seconds, mask
     `(n, n_samples)`, target `(n,)` with the number of labels for *no label*; and `(n, 3)` mm/s where each marker goes
-    next, see `features.next_step`, NaN where that is not seen or is a ghost's; `(n, 0)` unless it is learnt."""
+    next, see `models.inputs.next_step`, NaN where that is not seen or is a ghost's; `(n, 0)` unless it is learnt."""
 
     features: FloatArray
     mask: BoolArray

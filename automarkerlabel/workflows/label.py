@@ -107,7 +107,7 @@ def label_with(
 ) -> LabelSummary:  # fmt: skip
     """Label one file into another. The output keeps every point; only names and columns change.
 
-    attention   where what every window looked at goes as HDF5; see `io.attention_h5` for the layout.
+    attention   where what every window looked at goes as HDF5; see `io.hdf5.attention` for the layout.
     report      where the page goes; with `attention` it shows what decided. A dry run writes it, too.
 
     Raises what reading, labelling and writing raise, `ModelError` for attention of a model type without any.

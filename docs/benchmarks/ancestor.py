@@ -86,7 +86,7 @@ def heading_deg(case: Case, marker_set: MarkerSet) -> float:
 
 def by_ancestor(method: Labeller, marker_set: MarkerSet) -> Callable[[Case], Figures]:
     def score(case: Case) -> Figures:
-        labelling = method.answer(case.trial, heading_deg=heading_deg(case, marker_set)).labelling
+        labelling = method.label(case.trial, heading_deg=heading_deg(case, marker_set))
         return compare(case, *given_labels(case.trial, labelling.above(0.0), case.labels))
 
     return score

@@ -67,7 +67,7 @@ def main() -> None:
     if executable() is None:
         sys.exit(NEEDED)
     trial = read(args.trial)
-    answer = labeller_for(LabelRequest(marker_set=args.marker_set), "cpu").answer(trial)
+    answer = labeller_for(LabelRequest(marker_set=args.marker_set), "cpu").label(trial)
     print(f"{trial.duration_s:.0f} s at {trial.rate_hz:g} Hz, {trial.n_columns} columns")
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "report.html"

@@ -89,7 +89,7 @@ def test_what_help_says_is_not_taken_for_markdown(reference):
 
 
 def test_every_public_name_is_in_the_reference(reference):
-    found = re.findall(r"^::: automarkerlabel\.(?:\w+\.)(\w+)$", reference.names_page(), re.M)
+    found = re.findall(r"^::: automarkerlabel\.(?:\w+\.)+(\w+)$", reference.names_page(), re.M)
     assert sorted([*found, "AutoMarkerLabelError"]) == sorted(automarkerlabel.__all__)
 
 

@@ -30,14 +30,16 @@ class Reader:
 def _c3d(path: Path) -> object:
     """Read, told of, and a labelled copy of it made and checked; all but ezc3d, which runs in a process of its own."""
     from automarkerlabel.io import c3d
-    from automarkerlabel.io.c3d import check, facts, layout, patch
+    from automarkerlabel.io.c3d import check, facts
+    from automarkerlabel.io.c3d.layout import open_layout, parse
+    from automarkerlabel.io.c3d.patch import patched
 
-    layout = layout.open_layout(path)
+    layout = open_layout(path)
     facts.facts(layout)
     trial = c3d.trial_of(layout)
     columns = [(f"L{n}", ((n, 0, layout.n_frames),)) for n in reversed(range(layout.n_points))]
-    patch = patch.patched(layout, columns)
-    check.check_copy(layout.parse(b"".join(bytes(x) for x in patch.chunks)), layout, patch)
+    patch = patched(layout, columns)
+    check.check_copy(parse(b"".join(bytes(x) for x in patch.chunks)), layout, patch)
     return trial
 
 

@@ -41,7 +41,7 @@ DANGEROUS = {
     "eval": set(), "exec": set(), "compile": set(), "__import__": set(),
     "os.system": set(), "os.popen": set(), "pickle.load": set(), "pickle.loads": set(), "np.load": set(),
     "marshal.loads": set(), "shelve.open": set(), "yaml.load": set(), "runpy.run_path": set(),
-    "import_module": {"__init__.py", "io/hdf5/guard.py"},  # names of this package
+    "import_module": {"__init__.py", "models/__init__.py", "io/hdf5/guard.py"},  # names of this package
     "importlib.import_module": {"models/checkpoints/onnx.py", "io/tables/tidy.py"},  # onnx, onnxruntime, pyarrow
     "webbrowser.open": set(),  # passed on by review/editing/serve.py, with its own address
 }  # fmt: skip

@@ -124,10 +124,10 @@ def test_it_labels_without_torch(tmp_path: Path) -> None:
     np.save(tmp_path / "p.npy", positions)
     code = """
 import json, sys, numpy as np, onnxruntime
-from automarkerlabel.features import cut_windows, gather, neighbour_features
-from automarkerlabel.settings import WindowConfig
-from automarkerlabel.tracklets import split
-from automarkerlabel.trial import Trial
+from automarkerlabel.models.inputs import cut_windows, gather, neighbour_features
+from automarkerlabel.core.settings import WindowConfig
+from automarkerlabel.core.tracklets import split
+from automarkerlabel.core.trial import Trial
 session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
 config = WindowConfig(**json.loads(session.get_modelmeta().custom_metadata_map["windows"]))
 trial = Trial(np.load(sys.argv[2]), [""] * 9, 100)

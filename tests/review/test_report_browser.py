@@ -307,12 +307,12 @@ def test_short_and_sparse_trials_are_shown(page, tmp_path, n_frames, n_columns):
 
 def test_computed_points_are_shown_on_request(page, tmp_path, picture):
     trial, answer = figure()
-    labelling = replace(
+    without_head = replace(
         answer, tracklets=answer.tracklets[1:], assigned=np.arange(1, 8),
         confidence=answer.confidence[1:], second=answer.second[1:], courses=(),
     )  # fmt: skip
     trial = replace(trial, computed=frozenset({0}))  # the head
-    write_report(tmp_path / "p.html", Path("t.c3d"), trial, replace(answer, labelling=labelling), 0.5)
+    write_report(tmp_path / "p.html", Path("t.c3d"), trial, without_head, 0.5)
     page.goto((tmp_path / "p.html").as_uri())
     page.wait_for_selector(READY)
     without = picture(page)

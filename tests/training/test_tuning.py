@@ -212,7 +212,7 @@ def test_tune_tells_and_draws(trials, tmp_path, capsys):
 
 
 def test_ctrl_c_keeps_what_is_finished(trials, tmp_path, capsys, monkeypatch):
-    prepare, calls = search.teach.prepare, []
+    prepare, calls = search.trajectory_plan.prepare, []
 
     def interrupted(*arguments):
         calls.append(1)
@@ -220,7 +220,7 @@ def test_ctrl_c_keeps_what_is_finished(trials, tmp_path, capsys, monkeypatch):
             raise KeyboardInterrupt
         return prepare(*arguments)
 
-    monkeypatch.setattr(search.teach, "prepare", interrupted)
+    monkeypatch.setattr(search.trajectory_plan, "prepare", interrupted)
     command = ["tune", str(trials), "-o", str(tmp_path / "s.db"), *OPTIONS]
     assert run([*command, "--trials", "5"]) == 130
     assert "finished trials are kept in" in capsys.readouterr().err

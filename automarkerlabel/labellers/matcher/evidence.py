@@ -57,7 +57,7 @@ def with_distances(
     spread_mm: FloatArray,
     weight: float,
 ) -> Array:
-    """`log_probs` with what the distances between points say, given the labels so far; see `decide.rigid`."""
+    """`log_probs` with what the distances between points say, given the labels so far; see `labellers.matcher.rigidity`."""
     ratio = rigid_evidence(windows.now, labels_in(windows, assigned), pose, spread_mm)
     return np.concatenate([log_probs[..., :-1] + weight * ratio, log_probs[..., -1:]], 2)
 

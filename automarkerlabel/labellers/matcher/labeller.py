@@ -56,9 +56,9 @@ class MatchOptions:
     first_recycles     how often the network improves its answer in the search for headings.
     recycles           the same when it labels; None: as it was trained.
     rate_hz            moments a second that are looked at.
-    swaps              whether columns that carry two markers are looked for and cut; see `decide.swaps`.
-    continuity         whether it counts that a tracklet goes on where another one ended; see `decide.continuity`.
-    turned             whether the body facing the other way throughout is tried, too; see `matching.turned`.
+    swaps              whether columns that carry two markers are looked for and cut; see `assignment.swaps`.
+    continuity         whether it counts that a tracklet goes on where another one ended; see `assignment.continuity`.
+    turned             whether the body facing the other way throughout is tried, too; see `labellers.matcher.turned`.
     calibrate          whether confidences are calibrated; they are for the other options as they stand here.
     """
 

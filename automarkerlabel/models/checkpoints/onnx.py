@@ -1,6 +1,6 @@
 """Trajectory models as ONNX files, which run without PyTorch: any number of windows, of any number of samples.
 
-The graph takes the features of windows as `features.neighbour_features` makes them, in mm and seconds, and gives
+The graph takes the features of windows as `models.inputs.neighbour_features` makes them, in mm and seconds, and gives
 log-probabilities. What else is needed to use it stands in its metadata as JSON: labels, settings of windows,
 calibration. Before the file is written, onnxruntime must give with it what PyTorch gives.
 """
@@ -67,7 +67,7 @@ class _Whole(nn.Module):
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """features `(batch, time, neighbour, N_FEATURES)`, mask `(batch, time)` -> `(batch, n_labels + 1)`.
 
-        The same as `features.encode`, on tensors.
+        The same as `models.inputs.encode`, on tensors.
         """
         phase = features[..., 3:4] * self.waves
         seen = features[..., -1:]
@@ -180,7 +180,7 @@ def _example(
 def _checked(
     data: bytes, whole: _Whole, checkpoint: store.Checkpoint, windows: WindowConfig, any_length: bool, path: Path
 ) -> tuple[Check, ...]:
-    """Three sizes, with onnxruntime and with PyTorch after `features.encode`."""
+    """Three sizes, with onnxruntime and with PyTorch after `models.inputs.encode`."""
     runtime = _library("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -33,10 +33,10 @@ class Checkpoint:
     marker_set   whose labels the classes are.
     scale        feature scaling, one number a feature.
     tensors      the weights by name.
-    temperature, no_label_offset  calibration, see `evaluate.calibrate`.
-    confidence   what confidences are made of, see `decide.confidence.Calibration`; empty: the temperature alone.
+    temperature, no_label_offset  calibration, see `evaluation.evaluate.calibrate`.
+    confidence   what confidences are made of, see `assignment.confidence.Calibration`; empty: the temperature alone.
     training     provenance: data, steps, settings, figures; plain values.
-    kept         excerpts of what it learnt from, see `keepsakes`.
+    kept         excerpts of what it learnt from, see `models.checkpoints.excerpts`.
     """
 
     model_type: str

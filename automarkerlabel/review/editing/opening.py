@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # with it torch, which only labelling needs
     from automarkerlabel.labellers.labeller import Labeller
 
 Tell = Callable[[str], None]
-# What a journal may name of `methods.LabelRequest`.
+# What a journal may name of `labellers.request.LabelRequest`.
 _WANTED = {"model": str, "reference": str, "reference_frame": int, "marker_set": str, "training_values": str}
 
 
@@ -32,7 +32,7 @@ class Asked:
     """What `aml review` was asked for.
 
     labels   a file that has the trial's labels; None: it is labelled.
-    wanted   how to label: fields of `methods.LabelRequest` that the user named.
+    wanted   how to label: fields of `labellers.request.LabelRequest` that the user named.
     exclude  columns that are computed points, too; see `io.read`.
     fresh    an earlier journal is set aside.
     """

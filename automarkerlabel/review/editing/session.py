@@ -70,7 +70,7 @@ class Session:
         self._points = pack_points(trial)
 
     def points(self) -> bytes:
-        """The points as the page takes them, see `report.points`."""
+        """The points as the page takes them, see `review.report.points`."""
         return self._points[1]
 
     def view(self) -> dict[str, Any]:

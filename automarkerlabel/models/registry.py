@@ -1,4 +1,4 @@
-"""Networks. They know tensors, never a trial.
+"""The networks by name, and how each is made.
 
 Every model is made by `build`, and answers `model(x, mask, with_weights=False)` with class scores and a list of
 attention weights: x `(batch, time, n_features)`, mask `(batch, time)` True where there is a sample, samples first;
