@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from automarkerlabel.decide.permuted import permuted
 from automarkerlabel.decide.rigid import rigid_evidence
 from automarkerlabel.matching.windows import MIDDLE, MatchWindows
 from automarkerlabel.models.matcher_scores import Assignment
@@ -60,6 +61,27 @@ def with_distances(
     """`log_probs` with what the distances between points say, given the labels so far; see `decide.rigid`."""
     ratio = rigid_evidence(windows.now, labels_in(windows, assigned), pose, spread_mm)
     return np.concatenate([log_probs[..., :-1] + weight * ratio, log_probs[..., -1:]], 2)
+
+
+def put_right(
+    windows: MatchWindows, log_probs: Array, assigned: IntArray, pose: FloatArray
+) -> tuple[Array, IntArray] | None:
+    """`log_probs` and labels with names of neighbours exchanged that the network takes for one another throughout; None
+    where distances that hold over the trial speak for none; see `decide.permuted`."""
+    label = labels_in(windows, assigned)
+    moment, slot = np.nonzero(label >= 0)
+    own = label[moment, slot]
+    places = np.full((len(windows), len(pose), 3), np.nan, np.float32)
+    places[moment, own] = windows.now[moment, slot]
+    given = log_probs[moment, slot]
+    total = np.zeros((len(pose), len(pose)))  # [j, i]: how much likelier j than i is for the points of j
+    np.add.at(total, own, given[np.arange(len(own)), own][:, None] - given[:, :-1])
+    prior = total / np.maximum(np.bincount(own, minlength=len(pose)), 1)[:, None]
+    source, nats = permuted(places, pose, prior.T)
+    if not nats:
+        return None
+    name = np.append(np.argsort(source), -1)  # of the points of each label, and of none
+    return log_probs[..., np.append(source, len(pose))], name[assigned]
 
 
 def as_scores(windows: MatchWindows, log_probs: Array, labels: Sequence[str], n_tracklets: int) -> LabelScores:

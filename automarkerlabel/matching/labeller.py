@@ -20,7 +20,7 @@ from automarkerlabel.decide.assign import evidence as evidence_of
 from automarkerlabel.decide.confidence import Calibration, calibrated, decide_signed
 from automarkerlabel.decide.labelled import labelled
 from automarkerlabel.decide.swaps import Decide, Solved
-from automarkerlabel.matching.evidence import as_scores, combined, fit, labels_in, with_distances
+from automarkerlabel.matching.evidence import as_scores, combined, fit, labels_in, put_right, with_distances
 from automarkerlabel.matching.heading import anchors, refined, yaw_between
 from automarkerlabel.matching.heading_search import Followed, Search, rough_likelihood, search_headings
 from automarkerlabel.matching.network import AT_ONCE, Network, Scorer
@@ -58,6 +58,7 @@ class MatchOptions:
     swaps              whether columns that carry two markers are looked for and cut; see `decide.swaps`.
     continuity         whether it counts that a tracklet goes on where another one ended; see `decide.continuity`.
     turned             whether the body facing the other way throughout is tried, too; see `matching.turned`.
+    permuted           whether neighbours are renamed by distances that hold over the trial; see `decide.permuted`.
     calibrate          whether confidences are calibrated; they are for the other options as they stand here.
     """
 
@@ -75,6 +76,7 @@ class MatchOptions:
     swaps: bool = True
     continuity: bool = True
     turned: bool = True
+    permuted: bool = True
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,11 @@ class MatcherLabeller:
 
         evidence = by_distances(log_probs, assign(evidence_of(scores(log_probs)), sets)[0])
         labelling = decided(scores(evidence))
+        pose = search.reference.positions
+        if options.permuted and (right := put_right(windows, log_probs, labelling.assigned, pose)):
+            log_probs = right[0]
+            evidence = by_distances(*right)
+            labelling = decided(scores(evidence))
         n_passes = 1
         if options.self_references and _worth_another(labelling, options):
             if options.refine:
