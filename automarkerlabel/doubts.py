@@ -1,7 +1,9 @@
 """What speaks against a labelling as a whole, in words."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
+from automarkerlabel.markerset import labelled_columns
 from automarkerlabel.matching.bodies import groups_apart
 from automarkerlabel.matching.templates import GOOD_FIT
 from automarkerlabel.methods import Answer
@@ -13,6 +15,7 @@ _FEW = 0.8  # share of the labels below which the marker set is in doubt
 _UNSURE = 0.9  # mean confidence below which a match is in doubt
 _MANY_UNLABELLED = 0.2  # share of the points
 _NEARLY_HALF, _HALF = 0.4, 0.5  # of them are another person's, where at least half of one's labels were found
+_SURE, _THROUGHOUT = 0.9, 0.8  # a label and the share of a column's points that it has, to contradict the column's name
 _NEAR = 0.97  # a second marker set that fits this much as well as the first is worth naming
 _MOST_NAMED = 12
 
@@ -67,6 +70,7 @@ def _about_match(answer: Answer, trial: Trial) -> list[str]:
         )
     if len(answer.candidates) > 1 and answer.candidates[1].fit > _NEAR * answer.candidates[0].fit:
         doubts.append(f"another marker set fits nearly as well: {answer.candidates[1]}")
+    doubts += _about_names(labelling, trial)
     apart = groups_apart(trial)
     if len(apart) > max(1, len(answer.subjects)):
         doubts.append(
@@ -76,6 +80,28 @@ def _about_match(answer: Answer, trial: Trial) -> list[str]:
     elif left > _NEARLY_HALF and len(found) > _HALF * len(labelling.labels) and not answer.subjects:
         doubts.append("about as many points are left over as were labelled; if another person is there: --subjects 2")
     return doubts
+
+
+def _about_names(labelling: Labelling, trial: Trial) -> list[str]:
+    """What columns that have a name of the reference already were called otherwise, surely and nearly throughout."""
+    n_given: dict[tuple[int, int], float] = defaultdict(float)  # of a column and the label that it got, points
+    for n, t in enumerate(labelling.tracklets):
+        if labelling.confidence[n] >= _SURE:
+            n_given[t.column, int(labelling.assigned[n])] += int(trial.visible[t.start : t.stop, t.column].sum())
+    others = []
+    for name, column in labelled_columns(trial):
+        label, points = max(
+            ((k, v) for (c, k), v in n_given.items() if c == column), key=lambda x: x[1], default=(-1, 0)
+        )
+        throughout = points > _THROUGHOUT * trial.visible[:, column].sum()
+        if name in labelling.labels and label >= 0 and labelling.labels[label] != name and throughout:
+            others.append(f"{name} (now {labelling.labels[label]})")
+    if not others:
+        return []
+    return [
+        f"the names of the reference do not fit the trial: {_some(others)}; one of the two is named wrongly; aml audit"
+        " with the reference tells more"
+    ]
 
 
 def _counted(numbers: Sequence[int]) -> str:

@@ -18,6 +18,7 @@ Array = npt.NDArray[np.float64]
 
 _LEAST = 0.01  # share of each answer that is spread evenly: one window alone rules nothing out
 _UNMATCHED = float(np.log(0.02))  # what a point without a counterpart is worth in a fit
+_NETWORK_SAYS = 0.3  # share of a mean log-probability that counts against distances: its windows err together
 
 
 def combined(answer: Assignment, hidden: Tensor) -> Tensor:
@@ -77,7 +78,7 @@ def put_right(
     total = np.zeros((len(pose), len(pose)))  # [j, i]: how much likelier j than i is for the points of j
     np.add.at(total, own, given[np.arange(len(own)), own][:, None] - given[:, :-1])
     prior = total / np.maximum(np.bincount(own, minlength=len(pose)), 1)[:, None]
-    source, nats = permuted(places, pose, prior.T)
+    source, nats = permuted(places, pose, _NETWORK_SAYS * prior.T)
     if not nats:
         return None
     name = np.append(np.argsort(source), -1)  # of the points of each label, and of none
