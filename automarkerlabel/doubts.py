@@ -1,6 +1,6 @@
 """What speaks against a labelling as a whole, in words."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 
 from automarkerlabel.markerset import labelled_columns
@@ -84,18 +84,14 @@ def _about_match(answer: Answer, trial: Trial) -> list[str]:
 
 def _about_names(labelling: Labelling, trial: Trial) -> list[str]:
     """What columns that have a name of the reference already were called otherwise, surely and nearly throughout."""
-    n_given: dict[tuple[int, int], float] = defaultdict(float)  # of a column and the label that it got, points
+    names = {c: x for x, c in labelled_columns(trial) if x in labelling.labels}
+    n_points: Counter[tuple[str, str]] = Counter()  # of a column's name and another label that it got
     for n, t in enumerate(labelling.tracklets):
-        if labelling.confidence[n] >= _SURE:
-            n_given[t.column, int(labelling.assigned[n])] += int(trial.visible[t.start : t.stop, t.column].sum())
-    others = []
-    for name, column in labelled_columns(trial):
-        label, points = max(
-            ((k, v) for (c, k), v in n_given.items() if c == column), key=lambda x: x[1], default=(-1, 0)
-        )
-        throughout = points > _THROUGHOUT * trial.visible[:, column].sum()
-        if name in labelling.labels and label >= 0 and labelling.labels[label] != name and throughout:
-            others.append(f"{name} (now {labelling.labels[label]})")
+        name, label = names.get(t.column), labelling.label_of(n)
+        if name and label not in (None, name) and labelling.confidence[n] >= _SURE:
+            n_points[name, str(label)] += int(trial.visible[t.start : t.stop, t.column].sum())
+    n_seen = {x: int(trial.visible[:, c].sum()) for c, x in names.items()}
+    others = [f"{x} (labelled {label})" for (x, label), n in n_points.items() if n > _THROUGHOUT * n_seen[x]]
     if not others:
         return []
     return [

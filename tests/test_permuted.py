@@ -11,7 +11,8 @@ from automarkerlabel.matching.windows import MatchWindows
 # Two arms of a ring each: elbow, two of the wrist, two of the hand; a trunk of four. No two distances agree.
 ARM = np.array([[0, 0, 0], [30, 20, -240], [-25, 15, -255], [35, -10, -320], [-30, -5, -345]], np.float32)
 TRUNK = np.array([[90, 0, 250], [-100, 20, 200], [0, 130, 330], [10, -150, 320]], np.float32)
-POSE = np.concatenate([ARM + [0, 250, 0], ARM * [1.1, -1, 0.95] + [0, -260, 10], TRUNK]).astype(np.float32)
+HERE, THERE, OTHER_SIDE = np.array([[0, 250, 0], [0, -260, 10], [1.1, -1, 0.95]])
+POSE = np.concatenate([ARM + HERE, ARM * OTHER_SIDE + THERE, TRUNK]).astype(np.float32)
 LEFT, RIGHT = np.arange(5), np.arange(5, 10)
 NO_PRIOR = np.zeros((len(POSE), len(POSE)))
 
