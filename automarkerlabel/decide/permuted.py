@@ -15,7 +15,7 @@ import numpy.typing as npt
 from automarkerlabel.decide.consistency import Distances, apart, relative_size
 from automarkerlabel.decide.handedness import Hands
 from automarkerlabel.decide.placed import against
-from automarkerlabel.trial import FloatArray, IntArray
+from automarkerlabel.trial import BoolArray, FloatArray, IntArray
 
 Array = npt.NDArray[np.float64]
 
@@ -73,8 +73,8 @@ def strangeness(own: Distances, then: Array) -> float:
 
 def _groups(now: Array, then: Array) -> Iterator[IntArray]:
     """Labels that are near to each other in the pose, and those that are in the trial."""
-    placed = np.isfinite(then).any(1)
-    seen = placed & np.isfinite(now).any(1)
+    placed: BoolArray = np.asarray(np.isfinite(then).any(1))
+    seen: BoolArray = np.asarray(placed & np.isfinite(now).any(1))
     met: set[tuple[int, ...]] = set()
     for distance, allowed in ((then, placed), (now, seen)):
         for n in np.flatnonzero(allowed).tolist():
