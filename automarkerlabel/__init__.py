@@ -6,28 +6,28 @@ The public names load on first use, so that importing the package costs nothing.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from automarkerlabel.version import __version__ as __version__
+
 if TYPE_CHECKING:
+    from automarkerlabel.core.labelling import Labelling, LabelScores, OutputColumn, output_columns
+    from automarkerlabel.core.marker_set import MarkerSet
+    from automarkerlabel.core.tracklets import Tracklet
+    from automarkerlabel.core.trial import FileAxes, Trial
     from automarkerlabel.errors import AutoMarkerLabelError
     from automarkerlabel.io import read, write, write_labelled
-    from automarkerlabel.labeller import Labeller
-    from automarkerlabel.markerset import MarkerSet
-    from automarkerlabel.scores import Labelling, LabelScores, OutputColumn, output_columns
-    from automarkerlabel.tracklets import Tracklet
-    from automarkerlabel.trial import FileAxes, Trial
-
-__version__ = "0.1.0"
+    from automarkerlabel.labellers.trajectory import Labeller
 
 _HOMES = {
     "AutoMarkerLabelError": "errors",
-    "FileAxes": "trial",
-    "LabelScores": "scores",
-    "Labeller": "labeller",
-    "Labelling": "scores",
-    "MarkerSet": "markerset",
-    "OutputColumn": "scores",
-    "Tracklet": "tracklets",
-    "Trial": "trial",
-    "output_columns": "scores",
+    "FileAxes": "core.trial",
+    "LabelScores": "core.labelling",
+    "Labeller": "labellers.trajectory",
+    "Labelling": "core.labelling",
+    "MarkerSet": "core.marker_set",
+    "OutputColumn": "core.labelling",
+    "Tracklet": "core.tracklets",
+    "Trial": "core.trial",
+    "output_columns": "core.labelling",
     "read": "io",
     "write": "io",
     "write_labelled": "io",

@@ -5,10 +5,10 @@ from xml.sax.saxutils import quoteattr
 
 from automarkerlabel import io
 from automarkerlabel.marker_sets import catalogue
-from automarkerlabel.simulate.body import JOINTS_MM, PARENTS, SEGMENTS
+from automarkerlabel.marker_sets.body.segments import JOINTS_MM, PARENTS, SEGMENTS
 from automarkerlabel.simulate.corrupt import Corruption, labelled, make_case
+from automarkerlabel.simulate.dataset import worn_set
 from automarkerlabel.simulate.trials import make_trial
-from automarkerlabel.simulation import worn_set
 
 HERE = Path(__file__).resolve().parent
 MARKER_SET = "plug-in-gait"

@@ -1,71 +1,46 @@
-"""Imports go downwards only, and third-party packages stay where they belong."""
+"""Imports go one way, from room to room, and third-party packages stay where they belong."""
 
 import ast
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / "automarkerlabel"
+from tests.fixtures.places import PACKAGE
 
-# The layer of each module; a folder stands for all in it. A module may import its own layer and those below.
-LAYERS = {
-    "errors": 0,
-    "trial": 1, "markerset": 1, "tracklets": 1, "scores": 1, "settings": 1,
-    "io": 2, "models": 2, "features": 2, "decide": 2, "metrics": 2, "simulate": 2,
-    "marker_sets": 3, "matching": 3, "simulation": 3,
-    "labeller": 3, "training": 3, "training_task": 3, "checkpoint": 3, "legacy": 3,
-    "dataset": 3, "keepsakes": 3, "adapt": 3, "forecast": 3, "memory": 3, "parallel": 3, "threads": 3, "collect": 3,
-    "tensor_files": 3, "forecaster": 3, "evaluate": 3, "teach": 3, "workflow": 3, "selfcheck": 3, "info": 3, "facts": 3,
-    "tuning": 3, "bench": 3, "export": 3, "explain": 3, "report": 3,
-    "loading": 3, "methods": 3, "doubts": 3, "audit": 3, "audit_files": 3, "calibration": 3, "review_list": 3,
-    "review": 3, "corrections": 3, "filling": 3, "outputs": 3, "subjects": 3, "archive": 3,
-    "cli": 4, "console": 4, "commands": 4, "__main__": 4,
-}  # fmt: skip
+# The rooms of the package in order: a room imports only itself and those before it.
+ROOMS = (
+    "core", "io", "assignment", "audit", "models", "marker_sets", "simulate", "labellers", "filling", "evaluation",
+    "training", "review", "workflows", "cli",
+)  # fmt: skip
+LOOSE = {"__init__", "__main__", "errors", "version"}  # the only modules outside a room
+BELOW_ALL = {"errors", "version"}  # what every room may import
 ALLOWED = {
-    "typer": {"cli", "commands", "console"},
-    "rich": {"cli", "commands", "console"},
+    "typer": {"cli"},
+    "rich": {"cli"},
     "ezc3d": {"io"},
     "h5py": {"io"},
     "pyarrow": {"io"},
-    "onnx": {"export"},
-    "onnxruntime": {"export"},
-    "torch": {
-        "simulate",
-        "models",
-        "forecast",
-        "forecaster",
-        "labeller",
-        "matching",
-        "training",
-        "checkpoint",
-        "legacy",
-        "keepsakes",
-        "memory",
-        "parallel",
-        "selfcheck",
-        "tensor_files",
-        "threads",
-        "tuning",
-        "bench",
-        "export",
-    },
-    "distributed": {"archive"},
-    "optuna": {"tuning"},
+    "safetensors": {"io"},
+    "onnx": {"models"},
+    "onnxruntime": {"models"},
+    "torch": {"io", "models", "marker_sets", "simulate", "labellers", "filling", "evaluation", "training", "workflows"},
+    "distributed": {"workflows"},
+    "optuna": {"training"},
     "starlette": {"review"},
     "uvicorn": {"review"},
-    "matplotlib": {"tuning", "explain"},
-    "safetensors": {"tensor_files"},
-    "scipy": {"decide", "simulate", "legacy", "metrics"},
+    "matplotlib": {"training", "review"},
+    "scipy": {"assignment", "audit", "labellers", "simulate", "training", "evaluation"},
 }
-MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
+MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def place(path: Path) -> str:
+    """The room of a module, or its name where it is loose."""
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
 def imported(path: Path) -> set[str]:
-    """Dotted names that a module imports, anywhere in it; those for type checking alone are left out."""
+    """Dotted names that a module imports, anywhere in it, and also for type checking alone."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names = set()
     for node in ast.walk(tree):
@@ -76,13 +51,26 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_go_downwards(path):
-    own = LAYERS[place(path)]
-    for name in imported(path):
-        parts = name.split(".")
-        if parts[0] == "automarkerlabel" and len(parts) > 1 and parts[1] != "__version__":
-            assert LAYERS[parts[1]] <= own, f"{place(path)} imports {name}"
+def own_imports(path: Path) -> set[str]:
+    """Which rooms and loose modules of the package a module imports."""
+    names = [name.split(".") for name in imported(path)]
+    return {parts[1] for parts in names if parts[0] == "automarkerlabel" and len(parts) > 1}
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if place(p) in ROOMS], ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_room_imports_only_those_before_it(path):
+    above = set(ROOMS[ROOMS.index(place(path)) + 1 :])
+    assert own_imports(path) <= {*ROOMS, *BELOW_ALL}
+    assert not own_imports(path) & above
+
+
+def test_what_lies_below_all_imports_nothing():
+    for name in BELOW_ALL:
+        assert own_imports(PACKAGE / f"{name}.py") == set()
+
+
+def test_every_module_is_in_a_room():
+    assert {place(p) for p in MODULES} == {*ROOMS, *LOOSE}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -92,5 +80,25 @@ def test_third_party_packages_stay_in_their_place(path):
         assert allowed is None or place(path) in allowed, f"{place(path)} imports {name}"
 
 
-def test_every_module_has_a_layer():
-    assert {place(p) for p in MODULES} <= set(LAYERS)
+def test_a_test_stands_in_the_room_that_it_tests():
+    rooms = {p.parent.name for p in (PACKAGE.parent / "tests").glob("*/test_*.py")}
+    assert rooms - {"docs"} <= set(ROOMS)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("from automarkerlabel.core.trial import Trial", {"core"}),
+        ("from automarkerlabel import io, errors", {"io", "errors"}),
+        ("import automarkerlabel.cli", {"cli"}),
+        (
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from automarkerlabel.review import page",
+            {"review"},
+        ),
+        ("def f():\n    from automarkerlabel.training import settings", {"training"}),
+    ],
+)
+def test_imports_are_found_wherever_they_stand(tmp_path, text, found):
+    path = tmp_path / "module.py"
+    path.write_text(text)
+    assert own_imports(path) == found

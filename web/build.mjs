@@ -1,10 +1,11 @@
-// Builds the page into automarkerlabel/report/assets; with --check it says whether what is there is what would be built.
+// Builds the page into automarkerlabel/review/report/assets; with --check it says whether what is there is what would
+// be built.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as esbuild from "esbuild";
 
 const here = import.meta.dirname;
-const assets = join(here, "..", "automarkerlabel", "report", "assets");
+const assets = join(here, "..", "automarkerlabel", "review", "report", "assets");
 const LIBRARIES = { three: "https://threejs.org", uplot: "https://github.com/leeoniya/uPlot" };
 
 async function bundled(entry) {

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from automarkerlabel.core.marker_set import labelled_columns
+from automarkerlabel.core.trial import BoolArray, Trial
 from automarkerlabel.errors import InputError, TrialError
-from automarkerlabel.filling.expected import METHODS, MODEL_METHODS, Fillers, Model
+from automarkerlabel.filling.estimates import METHODS, MODEL_METHODS, Fillers, Model
 from automarkerlabel.filling.gaps import Gap, estimated, gaps_of
 from automarkerlabel.io.files import one_of
-from automarkerlabel.markerset import labelled_columns
-from automarkerlabel.trial import BoolArray, Trial
 
 AUTO = "auto"
 ALL_METHODS = (*METHODS, *MODEL_METHODS)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automarkerlabel.trial import BoolArray, Trial, runs
+from automarkerlabel.core.trial import BoolArray, Trial, runs
 
 _MOST = 0.5  # share of the points
 

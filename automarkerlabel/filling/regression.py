@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from automarkerlabel.decide.kabsch import turns
+from automarkerlabel.core.rotations import turns
+from automarkerlabel.core.trial import BoolArray, FloatArray, IntArray
 from automarkerlabel.filling.rigid import OWN_FRAME
-from automarkerlabel.trial import BoolArray, FloatArray, IntArray
 
 Array = npt.NDArray[np.float64]
 

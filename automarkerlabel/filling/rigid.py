@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from automarkerlabel.decide.kabsch import turns
-from automarkerlabel.trial import BoolArray, FloatArray, IntArray
+from automarkerlabel.core.rotations import turns
+from automarkerlabel.core.trial import BoolArray, FloatArray, IntArray
 
 Array = npt.NDArray[np.float64]
 

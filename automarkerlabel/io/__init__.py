@@ -5,17 +5,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
+from automarkerlabel.core.labelling import OutputColumn
+from automarkerlabel.core.trial import BoolArray, Trial
 from automarkerlabel.errors import FileFormatError, OutputError
-from automarkerlabel.io import c3d, csv_files, files, qualisys_mat, qualisys_tsv, tidy, trc, trial_hdf5
-from automarkerlabel.io.computed import computed_columns
-from automarkerlabel.io.copied import NO_FLAG, labelled_trial
-from automarkerlabel.scores import OutputColumn
-from automarkerlabel.trial import BoolArray, Trial
+from automarkerlabel.io import c3d, files
+from automarkerlabel.io.computed_points import computed_columns
+from automarkerlabel.io.hdf5 import trial as hdf5
+from automarkerlabel.io.labelled_copy import NO_FLAG, labelled_trial
+from automarkerlabel.io.mat import qualisys
+from automarkerlabel.io.tables import csv, qualisys_tsv, tidy, trc
 
 # Each module has read(path, units, up), where it can be read, and write(path, trial), where it can be written;
 # write_labelled, where copies are more than new files; is_trial(path), where the suffix alone does not tell a trial.
 FORMATS: dict[str, ModuleType] = {
-    ".c3d": c3d, ".trc": trc, ".csv": csv_files, ".tsv": qualisys_tsv, ".mat": qualisys_mat, ".hdf5": trial_hdf5,
+    ".c3d": c3d, ".trc": trc, ".csv": csv, ".tsv": qualisys_tsv, ".mat": qualisys, ".hdf5": hdf5,
     ".parquet": tidy,
 }  # fmt: skip
 READABLE = {suffix: module for suffix, module in FORMATS.items() if hasattr(module, "read")}

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from automarkerlabel.markerset import is_unlabelled
-from automarkerlabel.scores import OutputColumn
-from automarkerlabel.trial import Trial
+from automarkerlabel.core.labelling import OutputColumn
+from automarkerlabel.core.marker_set import is_unlabelled
+from automarkerlabel.core.trial import Trial
 
 
 def split_prefix(name: str) -> tuple[str, str]:

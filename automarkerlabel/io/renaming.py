@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from automarkerlabel.core.labelling import OutputColumn
+from automarkerlabel.core.trial import Trial
 from automarkerlabel.errors import FileFormatError, TrialError
 from automarkerlabel.io.files import read_bytes
 from automarkerlabel.io.names import full_name, split_prefix
-from automarkerlabel.scores import OutputColumn
-from automarkerlabel.trial import Trial
 
 _MAX_BYTES = 1 << 20
 

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from automarkerlabel.decide.mirror import sides_of
+from automarkerlabel.core.marker_set import MarkerSet
+from automarkerlabel.core.mirror import sides_of
+from automarkerlabel.core.reference import Reference
+from automarkerlabel.core.trial import FloatArray
 from automarkerlabel.errors import InputError, MarkerSetError, OutputError
-from automarkerlabel.io import files, opensim
+from automarkerlabel.io import files
 from automarkerlabel.io import read as read_trial
-from automarkerlabel.markerset import MarkerSet
-from automarkerlabel.matching.reference import Reference, pose_heading, reference_from_trial
-from automarkerlabel.simulate import wearing
-from automarkerlabel.simulate.definition import (
+from automarkerlabel.io.marker_sets import opensim
+from automarkerlabel.marker_sets import on_body
+from automarkerlabel.marker_sets.definition import (
     Definition,
     MarkerLine,
     as_toml,
@@ -24,9 +26,9 @@ from automarkerlabel.simulate.definition import (
     parse_definition,
     read_definition,
 )
-from automarkerlabel.simulate.opensim_body import body_places
-from automarkerlabel.simulate.samples import MarkerPlaces
-from automarkerlabel.trial import FloatArray
+from automarkerlabel.marker_sets.on_body import MarkerPlaces
+from automarkerlabel.marker_sets.opensim_body import body_places
+from automarkerlabel.marker_sets.pose_from_trial import pose_heading, reference_from_trial
 
 BUILT_IN = Path(__file__).parent
 FOLDER_VARIABLE = "AML_MARKER_SETS"  # the environment variable that names the folder of own sets
@@ -112,7 +114,7 @@ def places(name: str | Path) -> MarkerPlaces:
             f"marker set {definition.name}: expected one that is defined on the body, found one measured in a static"
             " trial, which has no places on a body; define it as docs/marker-sets.md says"
         )
-    return wearing.places(definition)
+    return on_body.places(definition)
 
 
 def built_in_places() -> list[MarkerPlaces]:
@@ -132,7 +134,7 @@ def references_of(definition: Definition) -> list[Reference]:
     """As `references`, of a set already read."""
     marker_set = definition.marker_set()
     if definition.on_body:
-        poses = wearing.standing(wearing.places(definition))
+        poses = on_body.standing(on_body.places(definition))
         return [Reference(marker_set, pose, 0.0, f"{definition.name}, {about}") for about, pose in poses.items()]
     pose = measured_pose(definition.lines)
     pairs, told = sides_of(definition.labels, pose)

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from automarkerlabel.errors import ModelError
-from automarkerlabel.models.attention import Head, MultiHeadAttention
-from automarkerlabel.models.hierarchical_attention import HierarchicalAttention
-from automarkerlabel.models.score_attention import BahdanauAttention, ConvAttention, LuongAttention
-from automarkerlabel.models.sparse_selection import SparseSelection
+from automarkerlabel.models.attention.hierarchical import HierarchicalAttention
+from automarkerlabel.models.attention.multihead import Head, MultiHeadAttention
+from automarkerlabel.models.attention.score import BahdanauAttention, ConvAttention, LuongAttention
+from automarkerlabel.models.attention.sparse import SparseSelection
 
 
 @dataclass(frozen=True)

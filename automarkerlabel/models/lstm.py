@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from automarkerlabel.models.attention import Head
+from automarkerlabel.models.attention.multihead import Head
 
 
 @dataclass(frozen=True)

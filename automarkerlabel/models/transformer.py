@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from automarkerlabel.models.attention import Head, MultiHeadAttention, sinusoidal_positions
+from automarkerlabel.models.attention.multihead import Head, MultiHeadAttention, sinusoidal_positions
 
 
 @dataclass(frozen=True)

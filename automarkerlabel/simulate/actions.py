@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from automarkerlabel.errors import TrialError
-from automarkerlabel.simulate.body import INDEX, N_SEGMENTS, standard_bodies
+from automarkerlabel.marker_sets.body.segments import INDEX, N_SEGMENTS, rotations, standard_bodies
 from automarkerlabel.simulate.clock import Array, Clock
 from automarkerlabel.simulate.gait import crawling, running, stepping
 from automarkerlabel.simulate.ground import depth, settled
 from automarkerlabel.simulate.motion import Motion
 from automarkerlabel.simulate.pose_parts import assembled
-from automarkerlabel.simulate.poses import about_z, limited, posture, rotations
+from automarkerlabel.simulate.poses import about_z, limited, posture
 
 _GRAVITY_MM_S2 = 9810.0
 _STRETCH_MM = 230.0  # by which a jumper's legs lengthen, about

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from automarkerlabel.errors import FileFormatError, InputError
-from automarkerlabel.io.asf_amc import parse_amc, parse_asf
-from automarkerlabel.io.bvh import parse_bvh
 from automarkerlabel.io.files import check_input, read_bytes
+from automarkerlabel.io.motion.asf_amc import parse_amc, parse_asf
+from automarkerlabel.io.motion.bvh import parse_bvh
 from automarkerlabel.simulate.motion import Motion
 from automarkerlabel.simulate.retarget import in_human_size, retarget
 

@@ -11,9 +11,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from automarkerlabel.core.marker_set import labelled_columns
+from automarkerlabel.core.trial import FloatArray, IntArray, Trial, runs
 from automarkerlabel.errors import TrialError
-from automarkerlabel.markerset import labelled_columns
-from automarkerlabel.trial import FloatArray, IntArray, Trial, runs
 
 # (occlusions, ghosts, broken trajectories) of SOMA's five measurements.
 SOMA_SETTINGS: tuple[tuple[int, int, int], ...] = ((0, 0, 0), (5, 0, 0), (0, 3, 0), (5, 3, 0), (5, 3, 50))

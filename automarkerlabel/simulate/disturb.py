@@ -6,7 +6,7 @@ import math
 import torch
 from torch import Tensor
 
-from automarkerlabel.models.matcher_batch import MatchBatch
+from automarkerlabel.models.matcher.batch import MatchBatch
 from automarkerlabel.simulate.poses import Chance
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from automarkerlabel.simulate.body import INDEX, SIDES, Bodies, forward, standard_bodies
+from automarkerlabel.core.trial import FloatArray
+from automarkerlabel.marker_sets.body.segments import INDEX, SIDES, Bodies, forward, standard_bodies
 from automarkerlabel.simulate.motion import Motion
-from automarkerlabel.trial import FloatArray
 
 DoubleArray = npt.NDArray[np.float64]
 

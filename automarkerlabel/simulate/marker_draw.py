@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from automarkerlabel.simulate.body import INDEX, on_surface
-from automarkerlabel.simulate.landmarks import LANDMARKS
+from automarkerlabel.marker_sets.body.landmarks import LANDMARKS
+from automarkerlabel.marker_sets.body.segments import INDEX, on_surface
 from automarkerlabel.simulate.poses import Chance
 
 # How readily a place is worn, as a logit; those not named: _RARE.

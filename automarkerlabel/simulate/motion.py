@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
+from automarkerlabel.core.trial import FloatArray, IntArray
 from automarkerlabel.errors import InputError
-from automarkerlabel.io.skeleton import are_rotations
-from automarkerlabel.simulate.body import MIRRORED, SEGMENTS
-from automarkerlabel.trial import FloatArray, IntArray
+from automarkerlabel.io.motion.skeleton import are_rotations
+from automarkerlabel.marker_sets.body.segments import MIRRORED, SEGMENTS
 
 _MAX_FRAMES = 10_000_000
 

@@ -3,10 +3,10 @@
 import numpy as np
 from scipy.interpolate import CubicSpline
 
+from automarkerlabel.core.marker_set import MarkerSet
+from automarkerlabel.core.trial import FloatArray, Trial
 from automarkerlabel.errors import InputError, MarkerSetError
-from automarkerlabel.io.kinematics_hdf5 import BodyKinematics
-from automarkerlabel.markerset import MarkerSet
-from automarkerlabel.trial import FloatArray, Trial
+from automarkerlabel.io.motion.kinematics_hdf5 import BodyKinematics
 
 _MAX_FRAMES = 10_000_000
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from automarkerlabel.simulate.body import INDEX, SIDES
+from automarkerlabel.marker_sets.body.segments import INDEX, SIDES
 from automarkerlabel.simulate.clock import Array
 from automarkerlabel.simulate.poses import posture
 

@@ -14,7 +14,7 @@ from importlib import resources
 import torch
 from torch import Tensor
 
-from automarkerlabel.simulate.body import KINDS, MIRRORED, N_SEGMENTS, SEGMENTS
+from automarkerlabel.marker_sets.body.segments import KINDS, MIRRORED, N_SEGMENTS, SEGMENTS, rotations
 
 Angles = tuple[float, float, float]
 
@@ -63,7 +63,6 @@ _MEANS = torch.tensor([_rows(angles) for _, angles in _POSTURES.values()])  # (P
 _WEIGHTS = torch.tensor([weight for weight, _ in _POSTURES.values()])
 _REFERENCE_WEIGHTS = torch.tensor([2.0 if n == "stand" else 1.0 if n in _REFERENCE_POSTURES else 0.0 for n in POSTURES])
 _LEAST, _MOST, _SPREAD = torch.tensor([_JOINTS[kind] for kind in KINDS]).unbind(1)  # each (S, 3)
-_SIGNS = torch.tensor([[-1.0, 1.0, -1.0] if n.endswith("_r") else [1.0, 1.0, 1.0] for n in SEGMENTS])
 _MIRROR_SIGNS = torch.tensor([-1.0, 1.0, -1.0])  # for what has no side; sided segments are exchanged
 
 
@@ -85,21 +84,6 @@ class Chance:
     def choice(self, weights: Tensor, count: int) -> Tensor:
         weights = weights.to(self.generator.device)
         return torch.multinomial(weights, count, replacement=True, generator=self.generator)
-
-
-def rotations(angles_deg: Tensor) -> Tensor:
-    """Local rotations `(..., S, 3, 3)` from angles `(..., S, 3)` in degrees, given as on the left for both sides."""
-    x, y, z = torch.deg2rad(angles_deg * _SIGNS.to(angles_deg.device)).unbind(-1)
-    size = (x * x + y * y).sqrt().clamp_min(1e-9)
-    ux, uy, s, c = x / size, y / size, size.sin(), size.cos()
-    sz, cz = z.sin(), z.cos()
-    k = 1 - c
-    # The swing about (ux, uy, 0), and its product with the turn about z before it.
-    a = (c + ux * ux * k, ux * uy * k, uy * s)
-    b = (ux * uy * k, c + uy * uy * k, -ux * s)
-    d = (-uy * s, ux * s, c)
-    flat = [value for row in (a, b, d) for value in (row[0] * cz + row[1] * sz, row[1] * cz - row[0] * sz, row[2])]
-    return torch.stack(flat, -1).reshape(*x.shape, 3, 3)
 
 
 def posture(name: str, offset: Tensor | float = 0.0) -> Tensor:

@@ -11,12 +11,12 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from automarkerlabel.core.trial import FloatArray
 from automarkerlabel.errors import InputError
-from automarkerlabel.io.skeleton import SkeletonMotion
-from automarkerlabel.simulate.body import INDEX, JOINTS_MM, PARENTS, SEGMENTS
+from automarkerlabel.io.motion.skeleton import SkeletonMotion
+from automarkerlabel.marker_sets.body.segments import INDEX, JOINTS_MM, PARENTS, SEGMENTS
 from automarkerlabel.simulate.motion import Motion
 from automarkerlabel.simulate.rigs import RIGS, UPRIGHT, Rig
-from automarkerlabel.trial import FloatArray
 
 DoubleArray = npt.NDArray[np.float64]
 

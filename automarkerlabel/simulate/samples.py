@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from automarkerlabel.models.matcher_batch import MatchBatch
-from automarkerlabel.simulate.body import Bodies, draw_bodies, forward
+from automarkerlabel.marker_sets.body.segments import Bodies, draw_bodies, forward, rotations
+from automarkerlabel.marker_sets.on_body import MarkerPlaces
+from automarkerlabel.models.matcher.batch import MatchBatch
 from automarkerlabel.simulate.disturb import disturbed, mixed, some
 from automarkerlabel.simulate.marker_draw import Worn, all_sites, draw_marker_sets
 from automarkerlabel.simulate.motion import Motion
-from automarkerlabel.simulate.poses import Chance, about_z, draw_angles, moving, rotations, small_turns, twist
+from automarkerlabel.simulate.poses import Chance, about_z, draw_angles, moving, small_turns, twist
 
 N_FRAMES = 5  # of a window; the middle one is matched
 _STRIDES = (2, 3, 4)  # frames between those of a window, of a clip at 30 Hz
@@ -53,14 +54,6 @@ class ClipPoses:
             usable.append(torch.arange(start + reach, max(start + length - reach, start + reach)))
             start += length
         return ClipPoses(torch.cat([torch.as_tensor(clip.rotations) for clip in clips]), torch.cat(usable))
-
-
-@dataclass(frozen=True)
-class MarkerPlaces:
-    """A marker set on the standard body: each marker's segment `(n,)` and place `(n, 3)` in mm."""
-
-    segment: Tensor
-    place: Tensor
 
 
 @dataclass

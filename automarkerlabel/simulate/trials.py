@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from automarkerlabel.core.marker_set import MarkerSet
+from automarkerlabel.core.trial import FloatArray, Trial
 from automarkerlabel.errors import MarkerSetError, TrialError
-from automarkerlabel.markerset import MarkerSet
+from automarkerlabel.marker_sets.body.segments import INDEX, KINDS, Bodies, draw_bodies, forward
 from automarkerlabel.simulate.actions import make_motion
-from automarkerlabel.simulate.body import INDEX, KINDS, Bodies, draw_bodies, forward
 from automarkerlabel.simulate.clock import Array
 from automarkerlabel.simulate.ground import replayed
 from automarkerlabel.simulate.motion import Motion
 from automarkerlabel.simulate.poses import about_z
-from automarkerlabel.trial import FloatArray, Trial
 
 _SKIN_MM = (2.0, 4.0)  # root mean square of a marker's movement against the bone
 # Times that, where flesh is soft: soft-tissue artefacts of the thigh are the largest (Peters et al. 2010).

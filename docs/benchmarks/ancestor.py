@@ -3,12 +3,12 @@
     OMP_NUM_THREADS=1 python docs/benchmarks/ancestor.py DATA MARKER_CASE.py WORK [--epochs 10 40] [--reference STATIC]
 
 Trials to learn from, cases and options are those of few_trials.py. The ancestor's network, features, batches and
-optimiser are ours of `automarkerlabel.legacy`, which gives its numbers; it learns anew from the labelled trials, for 10
-epochs, which is its default, and for more. To its favour it is told which way each case faces, by the true shoulders
-as in its training, and its answers are put together by our exact assignment. Prints a table in Markdown: processor
-seconds (with one thread what an idle machine would take) and peak memory of the whole process that trains; accuracy,
-F1, ghosts left unlabelled and swaps repaired; and processor seconds and peak memory of a whole process that labels the
-first case.
+optimiser are ours of `automarkerlabel.training.legacy`, which gives its numbers; it learns anew from the labelled
+trials, for 10 epochs, which is its default, and for more. To its favour it is told which way each case faces, by the
+true shoulders as in its training, and its answers are put together by our exact assignment. Prints a table in
+Markdown: processor seconds (with one thread what an idle machine would take) and peak memory of the whole process that
+trains; accuracy, F1, ghosts left unlabelled and swaps repaired; and processor seconds and peak memory of a whole
+process that labels the first case.
 """
 
 import argparse
@@ -25,26 +25,25 @@ from few_trials import TEST, tested_and_learnt
 from swaps import load_case
 
 from automarkerlabel import io
-from automarkerlabel.collect import Source
-from automarkerlabel.dataset import in_label_order
-from automarkerlabel.decide.assign import keep_confident
-from automarkerlabel.evaluate import score_case
-from automarkerlabel.legacy.model import LegacyParts
-from automarkerlabel.legacy.preparation import N_FEATURES
-from automarkerlabel.legacy.training import LegacySettings, LegacyTrainer
-from automarkerlabel.legacy.windows import facing_pairs
-from automarkerlabel.markerset import MarkerSet, from_trials
-from automarkerlabel.methods import Method, Wanted, method_for
-from automarkerlabel.metrics import Figures, compare, given_labels
+from automarkerlabel.assignment.assign import keep_confident
+from automarkerlabel.core.marker_set import MarkerSet, from_trials, in_label_order
+from automarkerlabel.core.source import Source
+from automarkerlabel.evaluation.evaluate import score_case
+from automarkerlabel.evaluation.metrics import Figures, compare, given_labels
+from automarkerlabel.labellers.legacy.inputs import N_FEATURES
+from automarkerlabel.labellers.legacy.model import LegacyParts
+from automarkerlabel.labellers.methods import Method, Wanted, method_for
 from automarkerlabel.models.legacy_lstm import LegacyLstm, LegacyLstmConfig
 from automarkerlabel.simulate.corrupt import Case, labelled
+from automarkerlabel.training.legacy.trainer import LegacySettings, LegacyTrainer
+from automarkerlabel.training.legacy.windows import facing_pairs
 
 AML = [sys.executable, "-m", "automarkerlabel"]
 
 
 def measured(*command: object) -> tuple[float, float]:
     """Seconds of a processor and peak memory in GB of a command as a whole process."""
-    launcher = [sys.executable, "-m", "automarkerlabel.bench.launcher", *map(str, command)]
+    launcher = [sys.executable, "-m", "automarkerlabel.workflows.bench.launcher", *map(str, command)]
     told = json.loads(subprocess.run(launcher, check=True, capture_output=True, text=True).stdout)
     if told["code"]:
         raise SystemExit(f"failed: {' '.join(map(str, command))}")

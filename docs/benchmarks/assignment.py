@@ -18,12 +18,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from automarkerlabel.decide.assign import assign, evidence
-from automarkerlabel.decide.continuity import NO_JOINS, find_joins
-from automarkerlabel.scores import LabelScores
-from automarkerlabel.simulation import find_motions, simulate, worn_set
-from automarkerlabel.tracklets import Tracklet, meeting_sets
-from automarkerlabel.trial import FloatArray, IntArray, Trial
+from automarkerlabel.assignment.assign import assign, evidence
+from automarkerlabel.assignment.continuity import NO_JOINS, find_joins
+from automarkerlabel.core.labelling import LabelScores
+from automarkerlabel.core.tracklets import Tracklet, meeting_sets
+from automarkerlabel.core.trial import FloatArray, IntArray, Trial
+from automarkerlabel.simulate.dataset import find_motions, simulate, worn_set
 
 SHORT, LONG = (1479 / 240, 150), (600.0, 2000)  # seconds, tracklets
 CASES = {  # length, strength, noise

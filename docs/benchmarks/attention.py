@@ -25,10 +25,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import torch
 import torch.nn.functional as F
 
-from automarkerlabel import checkpoint as store
-from automarkerlabel.features import FEATURES, INPUTS_PER_NEIGHBOUR, n_inputs
-from automarkerlabel.labeller import load_model
-from automarkerlabel.settings import ATTENTION_TYPES, WindowConfig
+from automarkerlabel.core.settings import WindowConfig
+from automarkerlabel.models.checkpoints import load_model
+from automarkerlabel.models.checkpoints import trajectory as store
+from automarkerlabel.models.inputs import FEATURES, INPUTS_PER_NEIGHBOUR, n_inputs
+from automarkerlabel.training.settings import ATTENTION_TYPES
 
 TYPES = ",".join(["lstm", "transformer", *(f"hybrid:{a}" for a in ATTENTION_TYPES)])
 BATCH, RUNS = 256, 20

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from automarkerlabel import io
-from automarkerlabel.audit import audit
-from automarkerlabel.markerset import labelled_columns
-from automarkerlabel.matching.reference import reference_from_trial
-from automarkerlabel.sides import find_pairs
+from automarkerlabel.core.marker_set import labelled_columns
+from automarkerlabel.core.sides import find_pairs
+from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
+from automarkerlabel.workflows.audit import audit_trial
 
 WHOLE = ("wrong name, whole", "exchanged", "flip, whole", "distance", "distance, rigid")  # throughout: need a pose
 KINDS = ("swap", "flip", "wrong name", "jump", *WHOLE)
@@ -168,7 +168,7 @@ def main() -> None:
     clean = {}
     for path, trial, pose in cases:
         began = time.perf_counter()
-        found = audit(trial, pose, name=path.name).findings
+        found = audit_trial(trial, pose, name=path.name).findings
         clean[path] = {(f.kind, f.labels) for f in found}
         listed = "; ".join(f"{f.kind} {'/'.join(f.labels[:4])} {f.first_frame}-{f.last_frame}" for f in found)
         print(f"clean {path.stem}: {len(found)} in {time.perf_counter() - began:.2f} s  {listed}", flush=True)
@@ -183,7 +183,9 @@ def main() -> None:
             broken, labels, start, stop = plant(kind, trial, rng)
             while kind.startswith("distance") and ("distance", (*labels,)) in clean[path]:
                 broken, labels, start, stop = plant(kind, trial, rng)  # reported there already: nothing to be found
-            found = [f for f in audit(broken, pose, name=path.name).findings if (f.kind, f.labels) not in clean[path]]
+            found = [
+                f for f in audit_trial(broken, pose, name=path.name).findings if (f.kind, f.labels) not in clean[path]
+            ]
             results.append(judged(found, kind, labels, trial, start, stop))
             if given.verbose and not results[-1][1]:
                 shown = [(f.kind, f.labels[:6], f.should[:4], f.first_frame, f.last_frame) for f in found]

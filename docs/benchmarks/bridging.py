@@ -18,14 +18,14 @@ import numpy as np
 from cases import trials_at
 
 from automarkerlabel import Trial, io
-from automarkerlabel.decide.continuity import _Edges
-from automarkerlabel.filling.expected import Fillers
+from automarkerlabel.assignment.continuity import _Edges
+from automarkerlabel.core.marker_set import labelled_columns
+from automarkerlabel.core.tracklets import Tracklet
+from automarkerlabel.filling.estimates import Fillers
+from automarkerlabel.filling.forecaster import Forecaster, load
 from automarkerlabel.filling.gaps import Gap
 from automarkerlabel.filling.regression import MOST_PREDICTORS, MOST_WITH_POSES, Foretold, foretold
 from automarkerlabel.filling.rigid import MOST_MATES, weights_of
-from automarkerlabel.forecaster.store import Forecaster, load
-from automarkerlabel.markerset import labelled_columns
-from automarkerlabel.tracklets import Tracklet
 
 LENGTHS_S = (0.05, 0.1, 0.2, 0.35, 0.5)
 NOW = ("still", "straight on", "as neighbours")

@@ -13,14 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from automarkerlabel.calibration import fit_confidence, observed_in, store_in
-from automarkerlabel.decide.calibrate import Observed
+from automarkerlabel.assignment.confidence_fit import Observed
+from automarkerlabel.core.reference import Reference
+from automarkerlabel.evaluation.calibration import fit_confidence, observed_in, store_in
+from automarkerlabel.labellers.matcher.labeller import MatcherLabeller
 from automarkerlabel.marker_sets.catalogue import every, references_of
-from automarkerlabel.matching.labeller import MatcherLabeller
-from automarkerlabel.matching.reference import Reference, reference_from_trial
+from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
 from automarkerlabel.simulate.actions import STATIC
 from automarkerlabel.simulate.corrupt import Case, Corruption, make_case
-from automarkerlabel.simulation import DEFAULT_MOTIONS, NamedMotion, WornSet, simulate, worn_set
+from automarkerlabel.simulate.dataset import DEFAULT_MOTIONS, NamedMotion, WornSet, simulate, worn_set
 
 FIRST_SUBJECT = 70_000_000  # far from the seeds of any training
 RATE_HZ = 100.0

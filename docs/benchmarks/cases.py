@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from automarkerlabel import io
-from automarkerlabel.markerset import labelled_columns
-from automarkerlabel.metrics import Figures
+from automarkerlabel.core.marker_set import labelled_columns
+from automarkerlabel.evaluation.metrics import Figures
 
 
 def make_case(marker_case: Path, trial: Path, case: Path, *options: object) -> None:

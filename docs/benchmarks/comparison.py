@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="names of steps")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    weights = Path(str(resources.files("automarkerlabel.pretrained") / "matcher.safetensors"))
+    weights = Path(str(resources.files("automarkerlabel.models.checkpoints") / "pretrained" / "matcher.safetensors"))
     places = {"data": args.data, "tool": args.marker_case, "work": args.work, "weights": weights}
     for step in tomllib.loads(args.plan.read_text(encoding="utf-8"))["step"]:
         if args.only and step["name"] not in args.only:

@@ -21,13 +21,14 @@ import torch
 import torch._dynamo
 import torch._inductor.config
 
-from automarkerlabel import collect
-from automarkerlabel.dataset import Batch
-from automarkerlabel.markerset import from_trials
+from automarkerlabel.core.marker_set import from_trials
+from automarkerlabel.core.settings import WindowConfig
+from automarkerlabel.io import collect
 from automarkerlabel.models import make_config
-from automarkerlabel.settings import Augmentation, TrainSettings, WindowConfig
-from automarkerlabel.training import Trainer
-from automarkerlabel.training_task import Task
+from automarkerlabel.training.scenes import Batch
+from automarkerlabel.training.settings import Augmentation, TrainSettings
+from automarkerlabel.training.task import Task
+from automarkerlabel.training.trajectory import Trainer
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_data" / "train"
 _WARM_UP = 5  # steps

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from cases import trials_at
 from swaps import load_case, pose_of
 
-from automarkerlabel.matching.labeller import MatcherLabeller
-from automarkerlabel.metrics import given_labels
+from automarkerlabel.evaluation.metrics import given_labels
+from automarkerlabel.labellers.matcher.labeller import MatcherLabeller
 
 THRESHOLDS = (0.0, 0.5, 0.9, 0.99, 0.999)
 BANDS = (0.0, 0.5, 0.9, 0.99, 0.999, 1.0)

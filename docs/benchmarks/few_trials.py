@@ -18,8 +18,8 @@ import numpy as np
 from cases import call, summed_up
 from swaps import load_case
 
-from automarkerlabel.evaluate import score_case
-from automarkerlabel.methods import Wanted, method_for
+from automarkerlabel.evaluation.evaluate import score_case
+from automarkerlabel.labellers.methods import Wanted, method_for
 
 TEST = "DJ3,DJAsym3,STSAsym1,squatsAsym1,walking4,walkingTI3,walkingTO3,walkingTS3"
 

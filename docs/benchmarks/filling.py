@@ -20,12 +20,12 @@ import numpy as np
 from cases import trials_at
 
 from automarkerlabel import Trial, io
-from automarkerlabel.filling.expected import METHODS, MODEL_METHODS, Estimate, Fillers, Model
+from automarkerlabel.core.marker_set import labelled_columns
+from automarkerlabel.filling.estimates import METHODS, MODEL_METHODS, Estimate, Fillers, Model
 from automarkerlabel.filling.fill import FillOptions
+from automarkerlabel.filling.forecaster import load
 from automarkerlabel.filling.gaps import Gap
-from automarkerlabel.forecaster.store import load
-from automarkerlabel.markerset import labelled_columns
-from automarkerlabel.simulation import NamedMotion, simulate, worn_set
+from automarkerlabel.simulate.dataset import NamedMotion, simulate, worn_set
 
 LENGTHS_S = (0.1, 0.5, 1.0)
 N_NEIGHBOURS = (0, 2)

@@ -17,8 +17,8 @@ from pathlib import Path
 from cases import call, summed_up
 from swaps import load_case
 
-from automarkerlabel.evaluate import score_case
-from automarkerlabel.methods import Method, Wanted, method_for
+from automarkerlabel.evaluation.evaluate import score_case
+from automarkerlabel.labellers.methods import Method, Wanted, method_for
 from automarkerlabel.simulate.corrupt import Case
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from automarkerlabel import Trial, read, tracklets
-from automarkerlabel.trial import runs
+from automarkerlabel import Trial, read
+from automarkerlabel.core import tracklets
+from automarkerlabel.core.trial import runs
 
 GAPS_S = (0.02, 0.1, 0.3, 0.6)
 

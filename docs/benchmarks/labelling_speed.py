@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 
 from automarkerlabel import Labeller, read
-from automarkerlabel import tracklets as pieces
-from automarkerlabel.decide.assign import decide
-from automarkerlabel.features import cut_windows, n_inputs
-from automarkerlabel.labeller import load_model
+from automarkerlabel.assignment.assign import decide
+from automarkerlabel.core import tracklets as pieces
+from automarkerlabel.models.checkpoints import load_model
+from automarkerlabel.models.inputs import cut_windows, n_inputs
 
 
 def operations_per_sample(model: torch.nn.Module) -> int:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from automarkerlabel.io.opensim import read_marker_set
-from automarkerlabel.legacy.model import LegacyModel, convert
-from automarkerlabel.legacy.preparation import smooth
+from automarkerlabel.io.marker_sets.opensim import read_marker_set
+from automarkerlabel.labellers.legacy.inputs import smooth
+from automarkerlabel.labellers.legacy.model import LegacyModel, convert
 
 
 def main() -> None:

@@ -15,9 +15,9 @@ import torch
 from torch.nn import functional as F
 
 from automarkerlabel import io
-from automarkerlabel.io.opensim import read_marker_set
-from automarkerlabel.legacy.model import LegacyModel, convert
-from automarkerlabel.legacy.preparation import cut, long_enough, smooth, trajectories
+from automarkerlabel.io.marker_sets.opensim import read_marker_set
+from automarkerlabel.labellers.legacy.inputs import cut, long_enough, smooth, trajectories
+from automarkerlabel.labellers.legacy.model import LegacyModel, convert
 from automarkerlabel.models.legacy_lstm import LegacyLstmConfig
 
 SIZES = ((2048, 2048, 2048), (1477, 512, 1024), (768, 561, 1024))  # rows, inputs, outputs

@@ -17,10 +17,10 @@ from pathlib import Path
 from cases import call, make_case, trials_at
 
 from automarkerlabel import io
-from automarkerlabel.decide.assign import keep_confident
-from automarkerlabel.matching.labeller import MatcherLabeller, MatchOptions
-from automarkerlabel.matching.reference import reference_from_trial
-from automarkerlabel.scores import output_columns
+from automarkerlabel.assignment.assign import keep_confident
+from automarkerlabel.core.labelling import output_columns
+from automarkerlabel.labellers.matcher.labeller import MatcherLabeller, MatchOptions
+from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
 
 SHARES = ("accuracy", "precision", "f1", "ghosts")
 

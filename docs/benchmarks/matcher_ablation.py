@@ -16,10 +16,10 @@ from pathlib import Path
 
 import torch
 
-from automarkerlabel.matching.training import MatchSettings, MatchTrainer
 from automarkerlabel.models.matcher import MatcherConfig
 from automarkerlabel.simulate.clips import load_clips
 from automarkerlabel.simulate.samples import ClipPoses, MatchSampler, SampleSettings
+from automarkerlabel.training.matcher import MatchSettings, MatchTrainer
 
 NETWORK, DATA, TRAINING = MatcherConfig(), SampleSettings(), MatchSettings(save_minutes=1e9)
 VARIANTS = {

@@ -17,12 +17,12 @@ from multiprocessing import get_context
 import numpy as np
 import torch
 
-from automarkerlabel import tracklets as pieces
-from automarkerlabel.bench import made
-from automarkerlabel.loading import find_matcher
-from automarkerlabel.matching.labeller import MatcherLabeller
-from automarkerlabel.matching.reference import reference_from_trial
-from automarkerlabel.trial import Trial
+from automarkerlabel.core import tracklets as pieces
+from automarkerlabel.core.trial import Trial
+from automarkerlabel.labellers.load import find_matcher
+from automarkerlabel.labellers.matcher.labeller import MatcherLabeller
+from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
+from automarkerlabel.workflows.bench import made
 
 N_COLUMNS = 76
 

@@ -17,11 +17,11 @@ import time
 from pathlib import Path
 
 from automarkerlabel import read
-from automarkerlabel.methods import Wanted, method_for
-from automarkerlabel.report.files import write_report
+from automarkerlabel.labellers.methods import Wanted, method_for
+from automarkerlabel.workflows.report import write_report
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
-from browser import ARGUMENTS, NEEDED, executable
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.fixtures.browser import ARGUMENTS, NEEDED, executable
 
 PLAYED_S = 5.0
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from calibrate_matcher import case_of
 
-from automarkerlabel.decide.assign import keep_confident
-from automarkerlabel.matching.labeller import MatcherLabeller
-from automarkerlabel.metrics import compare, given_labels
+from automarkerlabel.assignment.assign import keep_confident
+from automarkerlabel.evaluation.metrics import compare, given_labels
+from automarkerlabel.labellers.matcher.labeller import MatcherLabeller
 
 
 def main() -> None:

@@ -19,9 +19,10 @@ from calibrate_matcher import case_of
 from swaps import load_case
 
 from automarkerlabel import io
-from automarkerlabel.matching.labeller import MatcherLabeller, MatchOptions
-from automarkerlabel.matching.reference import Reference, reference_from_trial
-from automarkerlabel.metrics import compare, given_labels
+from automarkerlabel.core.reference import Reference
+from automarkerlabel.evaluation.metrics import compare, given_labels
+from automarkerlabel.labellers.matcher.labeller import MatcherLabeller, MatchOptions
+from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
 from automarkerlabel.simulate.corrupt import Case
 
 ALL = MatchOptions()

@@ -22,19 +22,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from automarkerlabel import io, loading
+from automarkerlabel import io
+from automarkerlabel.core.heading import turned
+from automarkerlabel.core.marker_set import labelled_columns
+from automarkerlabel.core.trial import Trial
+from automarkerlabel.evaluation.metrics import Figures, compare, given_labels
 from automarkerlabel.io.names import with_full_names
-from automarkerlabel.markerset import labelled_columns
-from automarkerlabel.matching.heading import turned
-from automarkerlabel.matching.labeller import MatcherLabeller
-from automarkerlabel.matching.reference import reference_from_trial
-from automarkerlabel.matching.subjects import Subject, label_subjects
-from automarkerlabel.matching.templates import Template
-from automarkerlabel.metrics import Figures, compare, given_labels
+from automarkerlabel.labellers import load
+from automarkerlabel.labellers.matcher.labeller import MatcherLabeller
+from automarkerlabel.labellers.matcher.template_search import Template
+from automarkerlabel.labellers.subjects.labeller import Subject, label_subjects
+from automarkerlabel.labellers.subjects.options import subjects_in
+from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
 from automarkerlabel.simulate.corrupt import Case, Corruption, make_case
-from automarkerlabel.simulation import NamedMotion, simulate, worn_set
-from automarkerlabel.subjects import subjects_in
-from automarkerlabel.trial import Trial
+from automarkerlabel.simulate.dataset import NamedMotion, simulate, worn_set
 
 RATE_HZ = 100.0
 CLEAN = Corruption(cuts=0, occlude=0, ghosts=0, swaps=0)
@@ -217,7 +218,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    path = loading.find_matcher(None)
+    path = load.find_matcher(None)
     assert path is not None
     matcher = MatcherLabeller.load(path)
     print("| scene | trial | accuracy of each | precision | ghosts left | swaps put right | twice | seconds |")

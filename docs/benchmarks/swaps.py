@@ -17,12 +17,13 @@ import numpy as np
 from cases import make_case, trials_at
 
 from automarkerlabel import io
-from automarkerlabel.decide.assign import keep_confident
-from automarkerlabel.matching.labeller import MatcherLabeller, MatchOptions
-from automarkerlabel.matching.reference import Reference, reference_from_trial
-from automarkerlabel.metrics import compare, given_labels
+from automarkerlabel.assignment.assign import keep_confident
+from automarkerlabel.core.reference import Reference
+from automarkerlabel.core.trial import Trial
+from automarkerlabel.evaluation.metrics import compare, given_labels
+from automarkerlabel.labellers.matcher.labeller import MatcherLabeller, MatchOptions
+from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
 from automarkerlabel.simulate.corrupt import Case
-from automarkerlabel.trial import Trial
 
 
 def load_case(marker_case: Path, trial: Path, case: Path, seed: int, swaps: int) -> Case:

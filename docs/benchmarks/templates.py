@@ -19,17 +19,24 @@ from pathlib import Path
 
 import numpy as np
 
-from automarkerlabel import io, loading
-from automarkerlabel.decide.assign import keep_confident
+from automarkerlabel import io
+from automarkerlabel.assignment.assign import keep_confident
+from automarkerlabel.core.trial import Trial
 from automarkerlabel.errors import AutoMarkerLabelError, MarkerSetError
+from automarkerlabel.evaluation.metrics import compare as compared
+from automarkerlabel.evaluation.metrics import given_labels
+from automarkerlabel.labellers import load
+from automarkerlabel.labellers.matcher.labeller import MatcherLabeller
+from automarkerlabel.labellers.matcher.template_search import (
+    Candidate,
+    Template,
+    compare,
+    known_templates,
+    refuse_unlikely,
+)
 from automarkerlabel.marker_sets.catalogue import built_in_names
-from automarkerlabel.matching.labeller import MatcherLabeller
-from automarkerlabel.matching.templates import Candidate, Template, compare, known_templates, refuse_unlikely
-from automarkerlabel.metrics import compare as compared
-from automarkerlabel.metrics import given_labels
 from automarkerlabel.simulate.corrupt import Case, Corruption, make_case
-from automarkerlabel.simulation import DEFAULT_MOTIONS, NamedMotion, simulate, worn_set
-from automarkerlabel.trial import Trial
+from automarkerlabel.simulate.dataset import DEFAULT_MOTIONS, NamedMotion, simulate, worn_set
 
 FIRST_SUBJECT = 90_000_000  # far from the seeds of any training
 RATE_HZ, SECONDS = 100.0, 8.0
@@ -171,7 +178,7 @@ def foreign(matcher: MatcherLabeller, given: argparse.Namespace, templates: dict
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", type=Path, default=loading.find_matcher(None))
+    parser.add_argument("--weights", type=Path, default=load.find_matcher(None))
     parser.add_argument("--trials", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--cuts", type=int, default=50)

@@ -14,11 +14,11 @@ from drawing import DOUBT, GREY, HUES, INK, Chart, dot, line, picture, title
 from make_result import COLOURS, HERE, SAMPLE, best_frame, circle, groups, names, projected, sticks, text
 
 from automarkerlabel import Labeller, Labelling, Trial, output_columns, read
-from automarkerlabel.decide.assign import keep_confident
-from automarkerlabel.features import gather, neighbour_features
-from automarkerlabel.matching.reference import reference_from_trial
-from automarkerlabel.methods import Wanted, method_for
-from automarkerlabel.scores import apply
+from automarkerlabel.assignment.assign import keep_confident
+from automarkerlabel.core.labelling import apply
+from automarkerlabel.labellers.methods import Wanted, method_for
+from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
+from automarkerlabel.models.inputs import gather, neighbour_features
 from automarkerlabel.simulate.corrupt import Corruption, make_case
 
 FOLLOWED = ("LWRB", "LKNE", "RTIB", "RHEE")  # labels whose columns are broken in the sample trial

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from automarkerlabel import Labeller, Trial, output_columns, read
-from automarkerlabel.decide.assign import keep_confident
-from automarkerlabel.markerset import is_unlabelled
-from automarkerlabel.scores import apply
-from automarkerlabel.simulation import worn_set
+from automarkerlabel.assignment.assign import keep_confident
+from automarkerlabel.core.labelling import apply
+from automarkerlabel.core.marker_set import is_unlabelled
+from automarkerlabel.simulate.dataset import worn_set
 
 HERE = Path(__file__).resolve().parent
 SAMPLE = HERE.parents[1] / "sample_data" / "walk_unlabelled.c3d"

@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 from playwright.sync_api import sync_playwright
 
 from automarkerlabel import io
-from automarkerlabel.trial import Trial
+from automarkerlabel.core.trial import Trial
 
 TOP = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests"))
-from browser import ARGUMENTS, executable  # noqa: E402
-from review_server import Server  # noqa: E402
+sys.path.insert(0, str(TOP))
+from tests.fixtures.browser import ARGUMENTS, executable  # noqa: E402
+from tests.fixtures.review_server import Server  # noqa: E402
 
 EXCHANGED, FROM = ("LKNE", "LTIB"), 300
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1] / "tests"))
-from browser import ARGUMENTS, NEEDED, executable  # noqa: E402
+sys.path.insert(0, str(HERE.parents[1]))
+from tests.fixtures.browser import ARGUMENTS, NEEDED, executable  # noqa: E402
 
 SIMULATED = ["--marker-set", "plug-in-gait", "--motion", "walk", "--seconds", "6", "--trials", "1", "--corrupt",
              "--occlude", "0.1", "--ghosts", "2", "--hidden-markers", "2"]  # fmt: skip

@@ -1,4 +1,4 @@
-// What the page is given: `automarkerlabel/report/view.py` says what each part means.
+// What the page is given: `automarkerlabel/review/report/view.py` says what each part means.
 
 export interface Piece {
   column: number;

@@ -1,0 +1,1 @@
+"""How good labels are: against a truth, by their confidence, and by geometry alone (`audit`)."""

@@ -1,0 +1,1 @@
+"""Recorded motion of skeletons: BVH, ASF and AMC, and the predecessor's kinematics in HDF5."""

@@ -1,0 +1,1 @@
+"""Several people in one recording: whose points are whose, then each by himself."""

@@ -1,0 +1,1 @@
+"""The body that marker sets are drawn on: segments, sizes and landmarks."""

@@ -1,0 +1,1 @@
+"""Kinds of attention: multi-head, and those that choose, score or nest."""
