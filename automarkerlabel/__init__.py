@@ -14,28 +14,35 @@ if TYPE_CHECKING:
     from automarkerlabel.core.tracklets import Tracklet
     from automarkerlabel.core.trial import FileAxes, Trial
     from automarkerlabel.errors import AutoMarkerLabelError
-    from automarkerlabel.io import read, write, write_labelled
-    from automarkerlabel.labellers.trajectory import Labeller
+    from automarkerlabel.io import read, write
+    from automarkerlabel.labellers.labeller import Labeller, LabelResult
+    from automarkerlabel.labellers.request import load_labeller
+    from automarkerlabel.workflows.api import label, label_file, write_labelled
 
 _HOMES = {
     "AutoMarkerLabelError": "errors",
     "FileAxes": "core.trial",
+    "LabelResult": "labellers.labeller",
     "LabelScores": "core.labelling",
-    "Labeller": "labellers.trajectory",
+    "Labeller": "labellers.labeller",
     "Labelling": "core.labelling",
     "MarkerSet": "core.marker_set",
     "OutputColumn": "core.labelling",
     "Tracklet": "core.tracklets",
     "Trial": "core.trial",
+    "label": "workflows.api",
+    "label_file": "workflows.api",
+    "load_labeller": "labellers.request",
     "output_columns": "core.labelling",
     "read": "io",
     "write": "io",
-    "write_labelled": "io",
+    "write_labelled": "workflows.api",
 }
 
 __all__ = [
     "AutoMarkerLabelError",
     "FileAxes",
+    "LabelResult",
     "LabelScores",
     "Labeller",
     "Labelling",
@@ -43,6 +50,9 @@ __all__ = [
     "OutputColumn",
     "Tracklet",
     "Trial",
+    "label",
+    "label_file",
+    "load_labeller",
     "output_columns",
     "read",
     "write",

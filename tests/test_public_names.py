@@ -10,8 +10,9 @@ import automarkerlabel
 
 def test_the_public_names():
     assert automarkerlabel.__all__ == [
-        "AutoMarkerLabelError", "FileAxes", "LabelScores", "Labeller", "Labelling", "MarkerSet", "OutputColumn",
-        "Tracklet", "Trial", "output_columns", "read", "write", "write_labelled",
+        "AutoMarkerLabelError", "FileAxes", "LabelResult", "LabelScores", "Labeller", "Labelling", "MarkerSet",
+        "OutputColumn", "Tracklet", "Trial", "label", "label_file", "load_labeller", "output_columns", "read", "write",
+        "write_labelled",
     ]  # fmt: skip
     for name in automarkerlabel.__all__:
         assert getattr(automarkerlabel, name) is not None

@@ -159,12 +159,3 @@ def confidences(
     options[rows, chosen] = -np.inf
     second = options.argmax(1) if n_labels else np.zeros(n_tracklets, np.int64)
     return confidence, np.where(second == n_labels, -1, second).astype(np.int64)
-
-
-def keep_confident(labelling: Labelling, min_confidence: float) -> Labelling:
-    """The labelling without labels whose confidence is below `min_confidence`."""
-    doubtful = (labelling.assigned >= 0) & (labelling.confidence < min_confidence)
-    second = np.where(doubtful, labelling.assigned, labelling.second)
-    assigned = np.where(doubtful, -1, labelling.assigned)
-    confidence = np.where(doubtful, 1 - labelling.confidence, labelling.confidence).astype(np.float32)
-    return Labelling(labelling.labels, labelling.tracklets, assigned, confidence, second, labelling.cuts, labelling.gap)

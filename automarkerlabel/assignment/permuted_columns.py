@@ -48,7 +48,6 @@ class Tangle:
         if not changed:
             return trial
         positions = trial.positions.copy()
-        assert trial.residuals is not None
         residuals = trial.residuals.copy()
         for n in changed:
             for column, start, stop in self._spans(n, trial.n_frames):

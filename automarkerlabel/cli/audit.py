@@ -48,13 +48,13 @@ def audit(
     """Say where the labels of labelled trials are doubtful, and what they should probably be."""
     from automarkerlabel.io.files import check_output
     from automarkerlabel.io.outputs import found as files_of
-    from automarkerlabel.labellers.methods import Wanted
+    from automarkerlabel.labellers.request import LabelRequest
     from automarkerlabel.workflows.audit import AuditOptions, write_csv
     from automarkerlabel.workflows.batch.batch import Where
     from automarkerlabel.workflows.batch.jobs import AuditWork
     from automarkerlabel.workflows.batch.task import Task
 
-    wanted = Wanted(model, reference, reference_frame, marker_set, exclude=exclude)
+    wanted = LabelRequest(model, reference, reference_frame, marker_set, exclude=exclude)
     tasks = [Task(x.path) for x in files_of(trials)]
     if csv is not None:
         check_output(csv, [*(t.source for t in tasks), *wanted.inputs], overwrite)

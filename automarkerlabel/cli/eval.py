@@ -22,7 +22,7 @@ from automarkerlabel.errors import InputError
 
 if TYPE_CHECKING:
     from automarkerlabel.core.trial import Trial
-    from automarkerlabel.labellers.methods import Method
+    from automarkerlabel.labellers.labeller import Labeller
     from automarkerlabel.simulate.corrupt import Corruption
 
 
@@ -61,7 +61,7 @@ def evaluate(
     """Corrupt labelled trials, label them, and compare with the truth: overall and per marker."""
     from automarkerlabel.evaluation import evaluate as measure
     from automarkerlabel.io import collect
-    from automarkerlabel.labellers.methods import Wanted, methods_for
+    from automarkerlabel.labellers.request import LabelRequest, labellers_for
     from automarkerlabel.labellers.subjects.options import one_or_entries
     from automarkerlabel.models.device import as_device
     from automarkerlabel.simulate.corrupt import Corruption
@@ -71,8 +71,8 @@ def evaluate(
         raise InputError(f"--model: expected each model once, found {', '.join(model)}")
     paths = collect.find_trials(data)
     entries = one_or_entries((), subject or ())[1]
-    wanted = Wanted(None, reference, reference_frame, marker_set, training_values, exclude, entries)
-    models = methods_for(wanted, model, as_device(device))
+    wanted = LabelRequest(None, reference, reference_frame, marker_set, training_values, exclude, entries)
+    models = labellers_for(wanted, model, as_device(device))
     model = [name for name, _ in models]
     corruption = Corruption(cuts, occlude, ghosts, swaps, rotate, hidden_markers, seed)
     target = _calibrated_file(model, calibrate, out)
@@ -109,7 +109,7 @@ def _calibrated_file(models: list[str], wanted: bool, out: Path | None) -> tuple
 
 
 def _calibrate(
-    method: "Method", path: Path, out: Path, trials: "list[Trial]", corruption: "Corruption", as_json: bool
+    method: "Labeller", path: Path, out: Path, trials: "list[Trial]", corruption: "Corruption", as_json: bool
 ) -> None:
     """Fit, store and tell."""
     from automarkerlabel.evaluation import calibration

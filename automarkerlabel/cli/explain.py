@@ -53,7 +53,7 @@ def explain(
     marker_set: WornSet = None,
     model: Model = None,
     training_values: TrainingValues = None,
-    heading: Heading = 0.0,
+    heading: Heading = None,
     units: Units = None,
     up: Up = None,
     exclude: Exclude = None,
@@ -66,7 +66,7 @@ def explain(
     The trial is labelled as `aml label` would, by the same options; nothing but pictures is written.
     """
     from automarkerlabel.io import Reading
-    from automarkerlabel.labellers.methods import Wanted, method_for
+    from automarkerlabel.labellers.request import LabelRequest, labeller_for
     from automarkerlabel.models.device import as_device
     from automarkerlabel.review.explain import picture
     from automarkerlabel.workflows import explain
@@ -76,10 +76,10 @@ def explain(
     if out is not None:
         picture.require()
     n_doubtful = doubtful or (0 if column or label else _DOUBTFUL)
-    wanted = Wanted(model, reference, reference_frame, marker_set, training_values, exclude)
+    wanted = LabelRequest(model, reference, reference_frame, marker_set, training_values, exclude)
     choice = explain.Choice(tuple(column or ()), tuple(label or ()), n_doubtful, frame, against)
     explained = explain.explain_file(
-        method_for(wanted, as_device(device)), trial, choice, Reading(units, up, exclude), heading
+        labeller_for(wanted, as_device(device)), trial, choice, Reading(units, up, exclude), heading
     )
     paths = explain.pictures_for(explained, out, overwrite, [trial, *wanted.inputs]) if out is not None else []
     for one, path in zip(explained, paths, strict=False):

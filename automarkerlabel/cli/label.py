@@ -50,7 +50,7 @@ def label(
     subjects: Subjects = None,
     model: Model = None,
     training_values: TrainingValues = None,
-    heading: Heading = 0.0,
+    heading: Heading = None,
     min_confidence: MinConfidence = 0.5,
     keep_labels: KeepLabels = False,
     all_labels: Annotated[bool, typer.Option("--all-labels", help="add empty columns for absent labels")] = False,
@@ -91,7 +91,7 @@ def label(
     """
     from automarkerlabel.io.outputs import make_folders, placed, refuse_collisions
     from automarkerlabel.io.renaming import read_renaming
-    from automarkerlabel.labellers.methods import Wanted
+    from automarkerlabel.labellers.request import LabelRequest
     from automarkerlabel.labellers.subjects.options import one_or_entries
     from automarkerlabel.workflows import label as work
     from automarkerlabel.workflows.batch.batch import Where
@@ -114,7 +114,7 @@ def label(
         fill_gaps,
     )
     one, named = one_or_entries(reference or (), subject or ())
-    wanted = Wanted(model, one, reference_frame, marker_set, training_values, exclude, named, subjects)
+    wanted = LabelRequest(model, one, reference_frame, marker_set, training_values, exclude, named, subjects)
     if dry_run and manifest is not None:
         raise InputError(
             "--manifest: expected no --dry-run beside it, found both; a dry run does nothing to go on from"

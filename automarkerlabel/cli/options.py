@@ -104,7 +104,7 @@ Model = Annotated[
 ]
 TrainingValues = Annotated[Path | None, typer.Option(help="of a checkpoint of the predecessor")]
 Heading = Annotated[
-    float, typer.Option(help="degrees that turn the person to face +x; only the predecessor's models need it")
+    float | None, typer.Option(help="degrees that turn the person to face +x; only the predecessor's models need it")
 ]
 MinConfidence = Annotated[float, typer.Option(help="leave labels below this confidence away")]
 KeepLabels = Annotated[bool, typer.Option("--keep-labels", help="hold names fixed that are there, also unknown ones")]

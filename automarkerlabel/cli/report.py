@@ -34,7 +34,7 @@ def report(
     marker_set: WornSet = None,
     model: Model = None,
     training_values: TrainingValues = None,
-    heading: Heading = 0.0,
+    heading: Heading = None,
     min_confidence: MinConfidence = 0.5,
     keep_labels: KeepLabels = False,
     units: Units = None,
@@ -50,21 +50,21 @@ def report(
     aml label does it; no trial is written.
     """
     from automarkerlabel.io import Reading
-    from automarkerlabel.labellers.methods import Wanted
+    from automarkerlabel.labellers.request import LabelRequest
     from automarkerlabel.workflows import report as work
 
     options = work.ReportOptions(min_confidence, keep_labels, Reading(units, up, exclude), heading, overwrite)
     page = trial.with_name(f"{trial.stem}_report.html") if out is None else out
-    wanted = Wanted(model, reference, reference_frame, marker_set, training_values, exclude)
+    wanted = LabelRequest(model, reference, reference_frame, marker_set, training_values, exclude)
     read, named = work.read_for_report(trial, page, options)
-    says_how = keep_labels or replace(wanted, exclude=None) != Wanted()
+    says_how = keep_labels or replace(wanted, exclude=None) != LabelRequest()
     if named and not says_how:
         work.report_names(trial, page, read)
     else:
-        from automarkerlabel.labellers.methods import method_for, notes_about
+        from automarkerlabel.labellers.request import labeller_for, notes_about
         from automarkerlabel.models.device import as_device
 
-        method = method_for(wanted, as_device(device))
+        method = labeller_for(wanted, as_device(device))
         for note in notes_about(method):
             console.say(f"note: {note}")
         work.report_labelled_by(method, trial, page, read, options)

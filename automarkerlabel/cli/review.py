@@ -38,7 +38,7 @@ def review(
     marker_set: WornSet = None,
     model: Model = None,
     training_values: TrainingValues = None,
-    heading: Heading = 0.0,
+    heading: Heading = None,
     min_confidence: MinConfidence = 0.0,
     keep_labels: KeepLabels = False,
     units: Units = None,

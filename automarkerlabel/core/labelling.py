@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
+from typing import Self
 
 import numpy as np
 
 from automarkerlabel.core.marker_set import is_unlabelled
-from automarkerlabel.core.tracklets import Tracklet
+from automarkerlabel.core.tracklets import Tracklet, n_samples
 from automarkerlabel.core.trial import BoolArray, FloatArray, IntArray, Trial
 from automarkerlabel.errors import TrialError
 
@@ -132,10 +133,41 @@ class Labelling:
         object.__setattr__(self, "tracklets", tuple(self.tracklets))
         object.__setattr__(self, "cuts", tuple(self.cuts))
 
-    def mean_confidence(self, n_samples: IntArray) -> float:
-        """Over the points that have a label, by the samples of each tracklet `(n_tracklets,)`; 0 where none has."""
-        labelled = self.assigned >= 0
-        return float((n_samples * self.confidence)[labelled].sum() / max(1.0, n_samples[labelled].sum()))
+    @property
+    def found(self) -> tuple[str, ...]:
+        """The labels that some tracklet has, in the order of `labels`."""
+        has = set(self.assigned.tolist())
+        return tuple(x for k, x in enumerate(self.labels) if k in has)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The labels that no tracklet has, in the order of `labels`."""
+        has = set(self.assigned.tolist())
+        return tuple(x for k, x in enumerate(self.labels) if k not in has)
+
+    def above(self, min_confidence: float) -> Self:
+        """The same without labels whose confidence is below `min_confidence`, 0 to 1; they become the second best.
+
+        >>> three = [Tracklet(0, 0, 9), Tracklet(1, 0, 9), Tracklet(2, 0, 9)]
+        >>> sure = np.array([0.99, 0.4, 0.8], np.float32)
+        >>> labelling = Labelling(("A", "B"), three, np.array([0, 1, -1]), sure, np.array([1, -1, 1]))
+        >>> labelling.above(0.5).found, labelling.above(0.5).missing
+        (('A',), ('B',))
+        """
+        doubtful = (self.assigned >= 0) & (self.confidence < min_confidence)
+        return replace(
+            self,
+            assigned=np.where(doubtful, -1, self.assigned),
+            confidence=np.where(doubtful, 1 - self.confidence, self.confidence).astype(np.float32),
+            second=np.where(doubtful, self.assigned, self.second),
+            signs=None,
+            courses=(),
+        )
+
+    def mean_confidence(self, trial: Trial) -> float:
+        """Over the labelled points of the trial, each with the confidence of its tracklet; 0 where none has a label."""
+        weight = n_samples(trial, self.tracklets) * (self.assigned >= 0)
+        return float((weight * self.confidence).sum() / max(1, weight.sum()))
 
     def label_of(self, tracklet: int) -> str | None:
         """The label of a tracklet by its index, or None."""
@@ -197,7 +229,6 @@ def apply(trial: Trial, columns: Sequence[OutputColumn]) -> Trial:
     """The trial with its samples in `columns`; positions and residuals are copied as they are."""
     positions = np.full((trial.n_frames, len(columns), 3), np.nan, np.float32)
     residuals = np.full((trial.n_frames, len(columns)), np.nan, np.float32)
-    assert trial.residuals is not None
     for n, out in enumerate(columns):
         for column, start, stop in out.pieces:
             seen = start + np.flatnonzero(trial.visible[start:stop, column])

@@ -5,6 +5,7 @@ Millimetres, z up, NaN where hidden: everywhere in the package. `FileAxes` remem
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property
 
 import numpy as np
@@ -79,7 +80,7 @@ class Trial:
     """One recording, validated when made.
 
     positions    float32 `(n_frames, n_columns, 3)`, mm, z up, NaN where hidden (all three or none).
-    residuals    float32 `(n_frames, n_columns)`, mm; NaN where hidden or unknown.
+    residuals    float32 `(n_frames, n_columns)`, mm; NaN where hidden or unknown. Without any given, 0 where seen.
     labels       one name a column, as in the file without the subject's prefix; "" where the column has none.
     rate_hz      frames a second.
     first_frame  number that the file gives its first frame.
@@ -95,7 +96,7 @@ class Trial:
     positions: FloatArray
     labels: Sequence[str]
     rate_hz: float
-    residuals: FloatArray | None = None
+    residuals: FloatArray = None  # type: ignore[assignment]  # made when none is given, so that nobody has to ask
     first_frame: int = 1
     axes: FileAxes = field(default_factory=FileAxes)
     subjects: Sequence[str] = ()
@@ -159,6 +160,33 @@ class Trial:
     def marker_columns(self) -> list[int]:
         """The columns that hold measured points rather than computed ones."""
         return [c for c in range(self.n_columns) if c not in self.computed]
+
+    def points(self, labels: str | Sequence[str]) -> FloatArray:
+        """Where a label is, `(n_frames, 3)`, or several `(n_frames, n_labels, 3)`, mm with z up, NaN where hidden.
+
+        labels  as in the file; "Ann:LKNE" where several subjects have a label of that name.
+
+        Raises `TrialError` for a label that no column has, or several have.
+
+        >>> trial = Trial(np.zeros((5, 2, 3), np.float32), ["LKNE", "RKNE"], rate_hz=100.0)
+        >>> trial.points("LKNE").shape, trial.points(["RKNE", "LKNE"]).shape
+        ((5, 3), (5, 2, 3))
+        """
+        if isinstance(labels, str):
+            return self.positions[:, self._column_of(labels)]
+        return self.positions[:, [self._column_of(x) for x in labels]]
+
+    def _column_of(self, label: str) -> int:
+        full = [f"{subject}:{x}" if subject else x for subject, x in zip(self.subjects, self.labels, strict=True)]
+        columns = [c for c, x in enumerate(full) if x == label] or [c for c, x in enumerate(self.labels) if x == label]
+        if len(columns) == 1:
+            return columns[0]
+        if columns:
+            raise TrialError(f"label: expected one column of {label}, found {', '.join(full[c] for c in columns)}")
+        near = get_close_matches(label, full, 3, 0.5)
+        raise TrialError(
+            f"label: expected one of the trial's, found {label!r}" + (f"; near: {', '.join(near)}" * bool(near))
+        )
 
     def require_points(self, what: str = "trial") -> None:
         """Raise `TrialError` if there is nothing to label."""

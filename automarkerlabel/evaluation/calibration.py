@@ -15,8 +15,9 @@ from automarkerlabel.errors import InputError, OutputError
 from automarkerlabel.evaluation.evaluate import Labels
 from automarkerlabel.evaluation.evaluate import calibrate as fit_evidence
 from automarkerlabel.io.files import check_output, same_file
-from automarkerlabel.labellers.methods import ByModel, Matching, Method
-from automarkerlabel.labellers.trajectory import Labeller
+from automarkerlabel.labellers.labeller import Labeller
+from automarkerlabel.labellers.methods import MatcherLabeller
+from automarkerlabel.labellers.trajectory import TrajectoryLabeller
 from automarkerlabel.models.checkpoints import PRETRAINED
 from automarkerlabel.models.checkpoints import matcher as match_store
 from automarkerlabel.models.checkpoints import trajectory as store
@@ -122,20 +123,23 @@ def calibrate(
 
 
 def recalibrate(
-    method: Method, trials: Sequence[Trial], corruption: Corruption, progress: Callable[[int, int], None] | None = None
+    method: Labeller,
+    trials: Sequence[Trial],
+    corruption: Corruption,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Fitted, float, float]:
     """The confidences fitted anew, temperature and no-label offset.
 
     Of a model of trajectories all three are fitted. Those of a matcher stay, since its passes depend on them.
     """
-    if isinstance(method, Matching):
+    if isinstance(method, MatcherLabeller):
         matcher = method.matcher
         return calibrate(method, trials, corruption, progress), matcher.temperature, matcher.no_label_offset
-    assert isinstance(method, ByModel)
-    old = method.labeller
+    assert isinstance(method, TrajectoryLabeller)
+    old = method
     offset, temperature = fit_evidence(old, trials, replace(corruption, swaps=0))
     stored = replace(old.checkpoint, no_label_offset=offset, temperature=temperature, confidence={})
-    fitted = calibrate(Labeller(stored, str(old.device)), trials, corruption, progress)
+    fitted = calibrate(TrajectoryLabeller(stored, str(old.device)), trials, corruption, progress)
     return fitted, temperature, offset
 
 

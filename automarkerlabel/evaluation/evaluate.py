@@ -7,14 +7,14 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from automarkerlabel.assignment.assign import assign, confidences, evidence, keep_confident
+from automarkerlabel.assignment.assign import assign, confidences, evidence
 from automarkerlabel.core import tracklets as pieces
 from automarkerlabel.core.labelling import Labelling, LabelScores
 from automarkerlabel.core.source import Source
 from automarkerlabel.core.trial import BoolArray, IntArray, Trial
 from automarkerlabel.errors import InputError, ProcessingError
 from automarkerlabel.evaluation.metrics import Figures, compare, given_labels
-from automarkerlabel.labellers.trajectory import Labeller
+from automarkerlabel.labellers.trajectory import TrajectoryLabeller
 from automarkerlabel.simulate.corrupt import SOMA_SETTINGS, Case, Corruption, make_case, make_soma_case
 
 PROTOCOLS = ("own", "soma")
@@ -74,7 +74,7 @@ def evaluate(
 
 def score_case(labeller: Labels, case: Case, min_confidence: float = 0.0) -> Figures:
     """Label a case and compare it with its truth."""
-    labelling = keep_confident(labeller.label(case.trial), min_confidence)
+    labelling = labeller.label(case.trial).above(min_confidence)
     return compare(case, *given_labels(case.trial, labelling, case.labels))
 
 
@@ -89,7 +89,7 @@ class _Observed:
     points: IntArray
 
 
-def calibrate(labeller: Labeller, trials: Sequence[Trial], corruption: Corruption) -> tuple[float, float]:
+def calibrate(labeller: TrajectoryLabeller, trials: Sequence[Trial], corruption: Corruption) -> tuple[float, float]:
     """(no-label offset, temperature) that suit corrupted copies of `trials` best.
 
     The offset is taken from the log-probability of *no label* in every window: ghosts are frequent in training, and
@@ -115,7 +115,7 @@ def calibrate(labeller: Labeller, trials: Sequence[Trial], corruption: Corruptio
     return offset, float(_TEMPERATURES[losses.argmin()])
 
 
-def _observe(labeller: Labeller, case: Case) -> _Observed:
+def _observe(labeller: TrajectoryLabeller, case: Case) -> _Observed:
     tracklets, scores = labeller.raw_scores(case.trial)
     index = {x: i for i, x in enumerate(scores.labels)}
     classes = np.array([index.get(x, -2) for x in case.labels] + [len(scores.labels)])  # the last one serves -1

@@ -92,7 +92,6 @@ def fill(trial: Trial, options: FillOptions | None = None, model: Model | None =
     before = estimated(trial)
     fillers = Fillers(trial.positions, trial.visible & ~before, np.array(named), trial.rate_hz, model, trial.labels)
     positions = trial.positions.copy()
-    assert trial.residuals is not None
     residuals = trial.residuals.copy()
     mask = np.zeros(trial.visible.shape, np.bool_)
     told = []

@@ -37,7 +37,6 @@ def tells_estimates(trial: Trial) -> bool:
     """Whether residuals of 0 tell what was not measured: most markers' points have a larger one."""
     columns = trial.marker_columns
     seen = trial.visible[:, columns]
-    assert trial.residuals is not None
     with np.errstate(invalid="ignore"):
         above = trial.residuals[:, columns] > 0
     return bool(above.sum() > _MOST * seen.sum())
@@ -51,7 +50,6 @@ def estimated(trial: Trial) -> BoolArray:
     """
     found = np.zeros(trial.visible.shape, np.bool_)
     if tells_estimates(trial):
-        assert trial.residuals is not None
         markers = trial.marker_columns
         found[:, markers] = (trial.residuals[:, markers] == 0) & trial.visible[:, markers]
     return found

@@ -9,7 +9,6 @@ import numpy as np
 
 from automarkerlabel.assignment.confidence import doubtful_spans
 from automarkerlabel.core.labelling import Labelling
-from automarkerlabel.core.tracklets import n_samples
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.io.files import atomic
 
@@ -53,7 +52,7 @@ class Doubt:
 def review(labelling: Labelling, trial: Trial, min_confidence: float = 0.0) -> list[Doubt]:
     """The doubtful labels of a labelling before any was left away, the most doubtful first."""
     labelled = np.flatnonzero(labelling.assigned >= 0).tolist()
-    unsure_trial = labelling.mean_confidence(n_samples(trial, labelling.tracklets)) < _UNSURE_TRIAL
+    unsure_trial = labelling.mean_confidence(trial) < _UNSURE_TRIAL
     found = []
     for n in labelled:
         below = max(DOUBTFUL, min_confidence)

@@ -11,7 +11,7 @@ from automarkerlabel.core.reference import Reference
 from automarkerlabel.core.source import Source
 from automarkerlabel.errors import InputError, ModelError
 from automarkerlabel.io.marker_sets import is_marker_set, read_marker_set
-from automarkerlabel.labellers.trajectory import Labeller
+from automarkerlabel.labellers.trajectory import TrajectoryLabeller
 from automarkerlabel.models.checkpoints import PRETRAINED, find_model
 from automarkerlabel.models.checkpoints import matcher as match_store
 from automarkerlabel.models.checkpoints import trajectory as store
@@ -99,14 +99,16 @@ def read_any_marker_set(path: Path) -> MarkerSet:
     return from_trials([io.read(path)], path.stem)
 
 
-def load_labeller(model: str, training_values: Path | None, marker_set: Path | None, device: str) -> Labeller:
+def trajectory_labeller(
+    model: str, training_values: Path | None, marker_set: Path | None, device: str
+) -> TrajectoryLabeller:
     """A labeller from a model of ours by file or name, or from the predecessor's three files.
 
     Raises `ModelError` where files are missing or contradict each other.
     """
     path = find_model(model)
     if store.is_checkpoint(path):
-        labeller = Labeller(store.load(path), device)
+        labeller = TrajectoryLabeller(store.load(path), device, model)
         if training_values is not None:
             raise ModelError(f"{path} is a model of this package and needs no --training-values")
         if marker_set is not None:
@@ -120,7 +122,7 @@ def load_labeller(model: str, training_values: Path | None, marker_set: Path | N
         return labeller
     if is_forecaster(path):
         raise ModelError(f"{path}: expected a model that labels, found a forecaster; aml fill --model takes it")
-    return Labeller(converted(path, training_values, marker_set), device)
+    return TrajectoryLabeller(converted(path, training_values, marker_set), device, model)
 
 
 def converted(path: Path, training_values: Path | None, marker_set: Path | None) -> store.Checkpoint:

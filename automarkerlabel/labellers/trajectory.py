@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -13,17 +13,19 @@ from automarkerlabel.assignment.confidence import Calibration, calibrated
 from automarkerlabel.assignment.pipeline import labelled
 from automarkerlabel.assignment.swaps import Decide, Solved
 from automarkerlabel.core import tracklets as pieces
-from automarkerlabel.core.labelling import Labelling, LabelScores
+from automarkerlabel.core.labelling import LabelScores
 from automarkerlabel.core.marker_set import MarkerSet
 from automarkerlabel.core.settings import WindowConfig
 from automarkerlabel.core.tracklets import Tracklet
 from automarkerlabel.core.trial import FloatArray, IntArray, Trial
 from automarkerlabel.errors import ModelError
+from automarkerlabel.io.hdf5.attention import Inside
+from automarkerlabel.labellers.labeller import Labeller, LabelResult, refuse_heading
 from automarkerlabel.models import MODELS, architecture
 from automarkerlabel.models.checkpoints import find_model, load_model
 from automarkerlabel.models.checkpoints import trajectory as store
 from automarkerlabel.models.device import set_for_labelling
-from automarkerlabel.models.inputs import Windows, cut_windows, encode, gather, neighbour_features
+from automarkerlabel.models.inputs import FEATURES, Windows, cut_windows, encode, gather, neighbour_features
 
 if TYPE_CHECKING:
     from automarkerlabel.labellers.legacy.model import LegacyModel
@@ -57,15 +59,12 @@ class AttentionWeights:
         return arrays
 
 
-class Labeller:
-    """A model ready to label.
+class TrajectoryLabeller(Labeller):
+    """By a model of trajectories, whose labels are its own; `name` is what the model is called."""
 
-    >>> from automarkerlabel import Labeller, read                        # doctest: +SKIP
-    >>> labelling = Labeller.load("lab.ckpt").label(read("walk.c3d"))     # doctest: +SKIP
-    """
-
-    def __init__(self, checkpoint: store.Checkpoint, device: str = "cpu") -> None:
+    def __init__(self, checkpoint: store.Checkpoint, device: str = "cpu", name: str = "") -> None:
         self.checkpoint = checkpoint
+        self.name = name
         self.marker_set: MarkerSet = checkpoint.marker_set
         self.device = torch.device(device)
         self.calibration = Calibration.from_plain(checkpoint.confidence)
@@ -82,12 +81,12 @@ class Labeller:
             set_for_labelling(self.model)
 
     @classmethod
-    def load(cls, model: str | Path, device: str = "cpu") -> "Labeller":
-        """From a model file, or the name of a model that comes with the package.
+    def of_file(cls, model: str | Path, device: str = "cpu") -> Self:
+        """From a model file, or the name of a model that ships with the package.
 
         Raises `ModelError` for a file that is no model.
         """
-        return cls(store.load(find_model(model)), device)
+        return cls(store.load(find_model(model)), device, str(model))
 
     @property
     def has_attention(self) -> bool:
@@ -109,24 +108,31 @@ class Labeller:
                 " which has no attention weights"
             )
 
-    def label(self, trial: Trial, keep_labels: bool = False, heading_deg: float = 0.0, swaps: bool = True) -> Labelling:
-        """The labels of a trial's tracklets, each with its confidence.
-
-        keep_labels  holds names fixed that the trial has already and the marker set knows.
-        heading_deg  turns the trial about the vertical before a converted model of the predecessor sees it;
-                     other models do not depend on heading.
-        swaps        whether columns that carry two markers are looked for and cut; see `decide.swaps`.
-
-        Raises `TrialError` for a trial without visible points.
-        """
+    def label(
+        self, trial: Trial, keep_labels: bool = False, heading_deg: float | None = None, swaps: bool = True
+    ) -> LabelResult:
+        """As `Labeller.label`; `swaps`: whether columns that carry two markers are looked for and cut."""
+        if self.legacy is None:
+            refuse_heading(heading_deg, f"a model of type {self.checkpoint.model_type}")
+        heading = heading_deg or 0.0
 
         def solve(trial: Trial, tracklets: list[Tracklet], decide: Decide) -> Solved[None]:
-            scores = self.scores(trial, heading_deg, tracklets)[1]
+            scores = self.scores(trial, heading, tracklets)[1]
             return Solved(scores, decide(trial, tracklets, scores), None)
 
         temperature = self.checkpoint.temperature
         labelling, _ = labelled(trial, solve, temperature, keep_labels, swaps, split=self.split)
-        return calibrated(labelling, self.calibration)
+        by = f"model {self.name or self.checkpoint.model_type}"
+        return LabelResult.of(calibrated(labelling, self.calibration), by, trial, marker_set=self.marker_set)
+
+    def require_inside(self) -> None:
+        self.require_attention()
+
+    def inside(self, trial: Trial) -> Inside:
+        self.require_inside()
+        tracklets, scores = self.scores(trial)
+        parts = (part.arrays() for part in self.attention(trial))
+        return Inside(self.mechanism, FEATURES, tracklets, scores, parts)
 
     def split(self, trial: Trial) -> list[Tracklet]:
         """The tracklets of a trial, as the model wants them."""

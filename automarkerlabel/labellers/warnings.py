@@ -7,8 +7,8 @@ from automarkerlabel.core.labelling import Labelling
 from automarkerlabel.core.marker_set import labelled_columns
 from automarkerlabel.core.tracklets import n_samples
 from automarkerlabel.core.trial import Trial
+from automarkerlabel.labellers.labeller import LabelResult
 from automarkerlabel.labellers.matcher.template_search import GOOD_FIT
-from automarkerlabel.labellers.methods import Answer
 from automarkerlabel.labellers.subjects.bodies import groups_apart
 
 _FEW = 0.8  # share of the labels below which the marker set is in doubt
@@ -20,9 +20,9 @@ _NEAR = 0.97  # a second marker set that fits this much as well as the first is 
 _MOST_NAMED = 12
 
 
-def doubts_about(answer: Answer, trial: Trial) -> tuple[str, ...]:
+def doubts_about(answer: LabelResult, trial: Trial) -> tuple[str, ...]:
     """A line for each doubt."""
-    labelling = answer.labelling
+    labelling = answer
     doubts = _about_model(labelling) if answer.match is None else _about_match(answer, trial)
     if labelling.gap:
         share = f"{100 * labelling.gap:.2g} %"
@@ -32,12 +32,8 @@ def doubts_about(answer: Answer, trial: Trial) -> tuple[str, ...]:
     return tuple(doubts)
 
 
-def _found(labelling: Labelling) -> set[str]:
-    return {labelling.labels[k] for k in labelling.assigned[labelling.assigned >= 0]}
-
-
 def _about_model(labelling: Labelling) -> list[str]:
-    n_found = len(_found(labelling))
+    n_found = len(labelling.found)
     if n_found >= _FEW * len(labelling.labels):
         return []
     return [
@@ -46,13 +42,12 @@ def _about_model(labelling: Labelling) -> list[str]:
     ]
 
 
-def _about_match(answer: Answer, trial: Trial) -> list[str]:
-    labelling, doubts = answer.labelling, []
+def _about_match(answer: LabelResult, trial: Trial) -> list[str]:
+    labelling, doubts = answer, []
     labelled = labelling.assigned >= 0
     if not labelled.any():
         return [f"no label is sure enough; does the trial wear the marker set of {answer.by}?"]
-    found = _found(labelling)
-    lacking = [x for x in labelling.labels if x not in found and x not in answer.optional]
+    lacking = [x for x in answer.missing if x not in answer.optional]
     if lacking:
         doubts.append(f"not found: {_some(lacking)}")
     seen = n_samples(trial, labelling.tracklets)
@@ -61,7 +56,7 @@ def _about_match(answer: Answer, trial: Trial) -> list[str]:
         doubts.append(
             f"{100 * left:.0f} % of the points got no label; does the trial wear the marker set of {answer.by}?"
         )
-    confidence = labelling.mean_confidence(seen)
+    confidence = labelling.mean_confidence(trial)
     if confidence < _UNSURE:
         doubts.append(f"the labels are unsure (mean confidence {confidence:.2f}); look at them before use")
     if answer.candidates and answer.candidates[0].fit < GOOD_FIT:
@@ -77,7 +72,7 @@ def _about_match(answer: Answer, trial: Trial) -> list[str]:
             f"{_counted(apart)} points stand in groups apart from each other, as {len(apart)} people would;"
             f" --subjects {len(apart)} labels each of them"
         )
-    elif left > _NEARLY_HALF and len(found) > _HALF * len(labelling.labels) and not answer.subjects:
+    elif left > _NEARLY_HALF and len(answer.found) > _HALF * len(labelling.labels) and not answer.subjects:
         doubts.append("about as many points are left over as were labelled; if another person is there: --subjects 2")
     return doubts
 

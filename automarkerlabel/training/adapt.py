@@ -16,7 +16,8 @@ from automarkerlabel.errors import MarkerSetError, ModelError
 from automarkerlabel.evaluation.evaluate import score_case
 from automarkerlabel.io.files import atomic, check_output
 from automarkerlabel.labellers import load
-from automarkerlabel.labellers.methods import Method, Wanted, method_for
+from automarkerlabel.labellers.labeller import Labeller
+from automarkerlabel.labellers.request import LabelRequest, labeller_for
 from automarkerlabel.models import architecture
 from automarkerlabel.models.checkpoints import find_model
 from automarkerlabel.models.checkpoints import trajectory as store
@@ -91,14 +92,14 @@ def adapt(
     before: list[float | None] = [None, None]
     if path is None or load.own_reference(path) is not None:
         tell("labelling broken copies with the model as it is")
-        old = method_for(Wanted(model=model), device)
+        old = labeller_for(LabelRequest(model=model), device)
         before = [_accuracy(old, some) for some in (cases, earlier)]
     with TemporaryDirectory() as folder:
         trained = Path(folder) / "model.ckpt"
         teach = _matcher if path is not None else _trajectories
         notes = teach(base, sources, kept, trained, device, seed, tell)
         tell("labelling them with the new one")
-        new = method_for(Wanted(model=str(trained)), device)
+        new = labeller_for(LabelRequest(model=str(trained)), device)
         after = [_accuracy(new, some) for some in (cases, earlier)]
         with atomic(out) as temporary:
             temporary.write_bytes(trained.read_bytes())
@@ -114,7 +115,7 @@ def _spread(some: Sequence[Any]) -> list[Any]:
     return [some[n] for n in np.unique(np.linspace(0, len(some) - 1, min(len(some), _MOST_CASES)).astype(int))]
 
 
-def _accuracy(method: Method, cases: Sequence[Case]) -> float | None:
+def _accuracy(method: Labeller, cases: Sequence[Case]) -> float | None:
     return float(np.mean([score_case(method, case).accuracy for case in cases])) if cases else None
 
 

@@ -17,7 +17,7 @@ from automarkerlabel.io.files import check_output
 from automarkerlabel.io.marker_sets.opensim import read_marker_set
 from automarkerlabel.io.outputs import refuse_collisions
 from automarkerlabel.labellers.load import read_any_marker_set
-from automarkerlabel.labellers.trajectory import Labeller
+from automarkerlabel.labellers.trajectory import TrajectoryLabeller
 from automarkerlabel.models import make_config
 from automarkerlabel.models.checkpoints import excerpts, find_model
 from automarkerlabel.models.checkpoints import trajectory as store
@@ -245,9 +245,11 @@ def calibrate(trainer: Trainer) -> store.Checkpoint:
     confidence: dict[str, Any] = {}
     if trainer.task.validation:
         corruption = Corruption(swaps=0, seed=trainer.settings.seed)
-        labeller = Labeller(stored, str(trainer.device))
+        labeller = TrajectoryLabeller(stored, str(trainer.device))
         offset, temperature = fit_calibration(labeller, trainer.task.validation, corruption)
-        labeller = Labeller(replace(stored, no_label_offset=offset, temperature=temperature), str(trainer.device))
+        labeller = TrajectoryLabeller(
+            replace(stored, no_label_offset=offset, temperature=temperature), str(trainer.device)
+        )
         confidence, told = _confidence(labeller, trainer.task.validation, trainer.settings.seed)
     else:
         offset, temperature = _CUSTOMARY_OFFSET, 1.0
@@ -259,7 +261,9 @@ def calibrate(trainer: Trainer) -> store.Checkpoint:
     return calibrated
 
 
-def _confidence(labeller: Labeller, trials: Sequence[Trial], seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def _confidence(
+    labeller: TrajectoryLabeller, trials: Sequence[Trial], seed: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """What confidences are made of, as plain values, and how well; nothing where the trials hold too little."""
     try:
         fitted = calibration.calibrate(labeller, trials[:_MOST_VALIDATION], Corruption(seed=seed + 1))

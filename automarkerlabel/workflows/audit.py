@@ -11,7 +11,8 @@ from automarkerlabel.core.reference import Reference
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.io.files import atomic, check_input, check_output
 from automarkerlabel.labellers import load
-from automarkerlabel.labellers.methods import Method, Wanted, method_for, template_of
+from automarkerlabel.labellers.labeller import Labeller
+from automarkerlabel.labellers.request import LabelRequest, labeller_for, template_of
 from automarkerlabel.marker_sets.segments import known_segments
 from automarkerlabel.models.device import as_device
 
@@ -20,12 +21,12 @@ from automarkerlabel.models.device import as_device
 class AuditOptions:
     """What trials are checked against, and how they are read; names as on the command line."""
 
-    wanted: Wanted
+    wanted: LabelRequest
     units: str | None = None
     up: str | None = None
 
 
-def against(options: AuditOptions, device: str = "auto") -> tuple[Reference | None, Method | None]:
+def against(options: AuditOptions, device: str = "auto") -> tuple[Reference | None, Labeller | None]:
     """The labelled pose and the labelling method that the user asked to check against; None for what he did not.
 
     A model or marker set alone is asked as in labelling. The matcher matches to the reference if there is one.
@@ -39,24 +40,24 @@ def against(options: AuditOptions, device: str = "auto") -> tuple[Reference | No
         return pose, None
     if not matches:
         wanted = replace(wanted, reference=None, reference_frame=None)
-    return pose, method_for(wanted, as_device(device), template)
+    return pose, labeller_for(wanted, as_device(device), template)
 
 
-def audit_file(path: Path, to: tuple[Reference | None, Method | None], options: AuditOptions) -> Audit:
+def audit_file(path: Path, to: tuple[Reference | None, Labeller | None], options: AuditOptions) -> Audit:
     """Read a labelled trial and audit it. Raises what reading and labelling raise."""
     check_input(path)
     return audit_trial(io.read(path, options.units, options.up, options.wanted.exclude), *to, name=str(path))
 
 
 def audit_trial(
-    trial: Trial, pose: Reference | None = None, method: Method | None = None, name: str = "trial"
+    trial: Trial, pose: Reference | None = None, method: Labeller | None = None, name: str = "trial"
 ) -> Audit:
     """The audit of a trial against a pose, and by what a method says of it without its names, where there are any."""
     segments = None if pose is None else known_segments(pose.labels)
     if method is None:
         return audit(trial, pose, segments=segments, name=name)
-    answer = method.answer(trial)
-    return audit(trial, pose, answer.labelling, answer.by, segments, name)
+    answer = method.label(trial)
+    return audit(trial, pose, answer, answer.by, segments, name)
 
 
 def write_csv(path: Path, audits: Sequence[Audit], overwrite: bool = False) -> None:

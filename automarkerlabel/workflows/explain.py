@@ -9,7 +9,7 @@ from automarkerlabel import io
 from automarkerlabel.errors import OutputError
 from automarkerlabel.io.files import check_output, make_folder
 from automarkerlabel.io.outputs import refuse_collisions
-from automarkerlabel.labellers.methods import Method
+from automarkerlabel.labellers.labeller import Labeller
 from automarkerlabel.review.explain.choose import chosen
 from automarkerlabel.review.explain.explained import Explained
 from automarkerlabel.review.explain.facts import explain
@@ -29,7 +29,7 @@ class Choice:
 
 
 def explain_file(
-    method: Method, source: Path, choice: Choice, reading: io.Reading | None = None, heading_deg: float = 0.0
+    method: Labeller, source: Path, choice: Choice, reading: io.Reading | None = None, heading_deg: float | None = None
 ) -> list[Explained]:
     """Label a trial and explain the chosen trajectories; `heading_deg` turns it for a model of the predecessor.
 
@@ -37,7 +37,7 @@ def explain_file(
     """
     trial = (reading or io.Reading()).trial(source)
     answer, look = look_into(method, trial, heading_deg)
-    which = chosen(trial, answer.labelling, choice.columns, choice.labels, choice.n_doubtful, choice.frame)
+    which = chosen(trial, answer, choice.columns, choice.labels, choice.n_doubtful, choice.frame)
     return [explain(trial, str(source), answer, look, n, choice.frame, choice.against) for n in which]
 
 

@@ -77,7 +77,6 @@ def chosen(trial: Trial, options: TrialExport) -> Trial:
     """The part of a trial that is asked for, renamed and turned."""
     start, stop = _frames(trial, options.frames)
     columns = _columns(trial, options)
-    assert trial.residuals is not None
     trial = replace(
         trial,
         positions=turned(trial.positions[start:stop][:, columns], options.rotate_deg),

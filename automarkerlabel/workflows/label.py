@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from automarkerlabel import io
-from automarkerlabel.assignment.assign import keep_confident
 from automarkerlabel.core.labelling import Labelling, OutputColumn, output_columns
 from automarkerlabel.core.marker_set import labelled_columns
 from automarkerlabel.core.tracklets import n_samples
@@ -21,10 +20,8 @@ from automarkerlabel.io.hdf5.attention import write_attention
 from automarkerlabel.io.labelled_copy import labelled_trial
 from automarkerlabel.io.renaming import renamed_columns
 from automarkerlabel.labellers.doubtful import Doubt, review, write_review
-from automarkerlabel.labellers.matcher.labeller import MatchFacts
-from automarkerlabel.labellers.matcher.template_search import Candidate
-from automarkerlabel.labellers.methods import Answer, Method
-from automarkerlabel.labellers.subjects.labeller import SubjectFacts
+from automarkerlabel.labellers.figures import Candidate, MatchFacts, SubjectFacts
+from automarkerlabel.labellers.labeller import Labeller, LabelResult
 from automarkerlabel.labellers.warnings import doubts_about
 from automarkerlabel.review.report.attention import Attention
 from automarkerlabel.workflows.fill import notes_about
@@ -42,7 +39,7 @@ class LabelOptions:
     units: str | None = None
     up: str | None = None
     exclude: str | None = None
-    heading_deg: float = 0.0
+    heading_deg: float | None = None
     overwrite: bool = False
     dry_run: bool = False
     verify: bool = True
@@ -104,8 +101,8 @@ class LabelSummary:
         return asdict(self)
 
 
-def label_file(
-    method: Method, source: Path, output: Path, options: LabelOptions,
+def label_with(
+    labeller: Labeller, source: Path, output: Path, options: LabelOptions,
     attention: Path | None = None, report: Path | None = None,
 ) -> LabelSummary:  # fmt: skip
     """Label one file into another. The output keeps every point; only names and columns change.
@@ -124,24 +121,22 @@ def label_file(
             check_output(extra, [source], options.overwrite, suffixes)
     trial = io.read(source, options.units, options.up, options.exclude)
     trial.require_points(str(source))
-    answer = method.answer(trial, options.keep_labels, options.heading_deg)
-    whole = answer.labelling
+    whole = labeller.label(trial, options.keep_labels, options.heading_deg)
     doubts = review(whole, trial, options.min_confidence)
-    answer = replace(answer, labelling=keep_confident(whole, options.min_confidence))
+    answer = whole.above(options.min_confidence)
     notes: tuple[str, ...] = ()
     filled = None
     if not options.dry_run or options.fill_gaps:
-        columns = output_columns(trial, answer.labelling, options.all_labels, options.keep_labels)
+        columns = output_columns(trial, answer, options.all_labels, options.keep_labels)
         columns = renamed_columns(columns, options.rename)
         filled = _filled(trial, columns, options.fill_gaps)
         if not options.dry_run:
             notes = _write(source, output, trial, columns, filled, options)
     summary = summarise(source, None if options.dry_run else output, trial, answer, notes, doubts)
     summary = replace(summary, seconds=round(time.perf_counter() - started, 2), gaps=filled.gaps if filled else ())
-    looked = None if attention is None else _dump_attention(method, source.stem, attention, trial, whole)
+    looked = None if attention is None else _dump_attention(labeller, source.stem, attention, trial, whole)
     if report is not None:
-        shown = replace(answer, labelling=whole)
-        write_report(report, source, trial, shown, options.min_confidence, notes=summary.notes, attention=looked)
+        write_report(report, source, trial, whole, options.min_confidence, notes=summary.notes, attention=looked)
     return summary
 
 
@@ -170,45 +165,43 @@ def _write(
 
 
 def summarise(
-    source: Path, output: Path | None, trial: Trial, answer: Answer, notes: Sequence[str] = (),
+    source: Path, output: Path | None, trial: Trial, answer: LabelResult, notes: Sequence[str] = (),
     doubts: Sequence[Doubt] = (),
 ) -> LabelSummary:  # fmt: skip
     """The figures of a labelling; `doubts` are those of the whole of it."""
-    labelling = answer.labelling
-    seen = n_samples(trial, labelling.tracklets)
-    labelled = labelling.assigned >= 0
-    found = {labelling.labels[k] for k in labelling.assigned[labelled]}
+    seen = n_samples(trial, answer.tracklets)
+    labelled = answer.assigned >= 0
     return LabelSummary(
         trial=str(source),
         output=None if output is None else str(output),
         n_frames=trial.n_frames,
         rate_hz=trial.rate_hz,
         n_columns=trial.n_columns,
-        n_tracklets=len(labelling.tracklets),
-        n_labels=len(labelling.labels),
-        found=tuple(x for x in labelling.labels if x in found),
-        missing=tuple(x for x in labelling.labels if x not in found),
+        n_tracklets=len(answer.tracklets),
+        n_labels=len(answer.labels),
+        found=answer.found,
+        missing=answer.missing,
         doubtful=tuple(doubts),
         unlabelled_tracklets=int((~labelled).sum()),
         labelled_share=float(seen[labelled].sum() / max(1, seen.sum())),
-        mean_confidence=float(labelling.confidence[labelled].mean()) if labelled.any() else 0.0,
+        mean_confidence=answer.mean_confidence(trial),
         notes=(*trial.notes, *notes, *answer.notes, *doubts_about(answer, trial)),
         by=answer.by,
-        optional=tuple(x for x in labelling.labels if x not in found and x in answer.optional),
+        optional=tuple(x for x in answer.missing if x in answer.optional),
         seconds=0.0,
         candidates=answer.candidates,
         match=answer.match,
         swaps=tuple(
             Swap(trial.labels[c.column], trial.first_frame + c.frame, c.before or "none", c.after or "none", c.why)
-            for c in labelling.cuts
+            for c in answer.cuts
         ),
         subjects=answer.subjects,
     )
 
 
-def _dump_attention(method: Method, name: str, path: Path, trial: Trial, labelling: Labelling) -> dict[str, Any]:
+def _dump_attention(labeller: Labeller, name: str, path: Path, trial: Trial, labelling: Labelling) -> dict[str, Any]:
     """Write what every window of a trial looked at; returns what the report tells of it."""
-    inside = method.inside(trial)
+    inside = labeller.inside(trial)
     looked = Attention(trial, labelling, inside)
     with atomic(path) as temporary:
         write_attention(temporary, name, trial, replace(inside, parts=looked.parts()))

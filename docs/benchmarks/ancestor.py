@@ -25,14 +25,14 @@ from few_trials import TEST, tested_and_learnt
 from swaps import load_case
 
 from automarkerlabel import io
-from automarkerlabel.assignment.assign import keep_confident
 from automarkerlabel.core.marker_set import MarkerSet, from_trials, in_label_order
 from automarkerlabel.core.source import Source
 from automarkerlabel.evaluation.evaluate import score_case
 from automarkerlabel.evaluation.metrics import Figures, compare, given_labels
+from automarkerlabel.labellers.labeller import Labeller
 from automarkerlabel.labellers.legacy.inputs import N_FEATURES
 from automarkerlabel.labellers.legacy.model import LegacyParts
-from automarkerlabel.labellers.methods import Method, Wanted, method_for
+from automarkerlabel.labellers.request import LabelRequest, labeller_for
 from automarkerlabel.models.legacy_lstm import LegacyLstm, LegacyLstmConfig
 from automarkerlabel.simulate.corrupt import Case, labelled
 from automarkerlabel.training.legacy.trainer import LegacySettings, LegacyTrainer
@@ -84,10 +84,10 @@ def heading_deg(case: Case, marker_set: MarkerSet) -> float:
     raise SystemExit("expected a left and a right label in each case")
 
 
-def by_ancestor(method: Method, marker_set: MarkerSet) -> Callable[[Case], Figures]:
+def by_ancestor(method: Labeller, marker_set: MarkerSet) -> Callable[[Case], Figures]:
     def score(case: Case) -> Figures:
         labelling = method.answer(case.trial, heading_deg=heading_deg(case, marker_set)).labelling
-        return compare(case, *given_labels(case.trial, keep_confident(labelling, 0.0), case.labels))
+        return compare(case, *given_labels(case.trial, labelling.above(0.0), case.labels))
 
     return score
 
@@ -138,13 +138,13 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     turn = round(heading_deg(cases[0], marker_set), 1)
     for n, model in ancestors.items():
-        score = by_ancestor(method_for(Wanted(model=str(model)), "cpu"), marker_set)
+        score = by_ancestor(labeller_for(LabelRequest(model=str(model)), "cpu"), marker_set)
         print_row(f"ancestor's, {n} epochs", trained[model], cases, score, [file, "--model", model, "--heading", turn])
     for name, training, wanted, options in (
-        ("hybrid", trained[hybrid], Wanted(model=str(hybrid)), ["--model", hybrid]),
-        ("matcher, by the static alone", "none", Wanted(reference=reference), ["--reference", reference]),
+        ("hybrid", trained[hybrid], LabelRequest(model=str(hybrid)), ["--model", hybrid]),
+        ("matcher, by the static alone", "none", LabelRequest(reference=reference), ["--reference", reference]),
     ):
-        method = method_for(wanted, "cpu")
+        method = labeller_for(wanted, "cpu")
         print_row(name, training, cases, lambda case, m=method: score_case(m, case, 0.5), [file, *options])
 
 

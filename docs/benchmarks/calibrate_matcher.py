@@ -16,7 +16,7 @@ import numpy as np
 from automarkerlabel.assignment.confidence_fit import Observed
 from automarkerlabel.core.reference import Reference
 from automarkerlabel.evaluation.calibration import fit_confidence, observed_in, store_in
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller
+from automarkerlabel.labellers.matcher.labeller import PoseMatcher
 from automarkerlabel.marker_sets.catalogue import every, references_of
 from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
 from automarkerlabel.simulate.actions import STATIC
@@ -28,7 +28,7 @@ RATE_HZ = 100.0
 SECONDS = (4.0, 9.0)
 
 
-def observe(matcher: MatcherLabeller, number: int) -> Observed:
+def observe(matcher: PoseMatcher, number: int) -> Observed:
     """One simulated case as the matcher labels it."""
     case, reference = case_of(number)
     return observed_in(matcher.label(case.trial, reference)[0], case)
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--cases", type=int, default=150)
     given = parser.parse_args()
-    matcher = MatcherLabeller.load(given.matcher)
+    matcher = PoseMatcher.load(given.matcher)
     observed = []
     for number in range(given.cases):
         observed.append(observe(matcher, number))

@@ -18,7 +18,7 @@ from cases import trials_at
 from swaps import load_case, pose_of
 
 from automarkerlabel.evaluation.metrics import given_labels
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller
+from automarkerlabel.labellers.matcher.labeller import PoseMatcher
 
 THRESHOLDS = (0.0, 0.5, 0.9, 0.99, 0.999)
 BANDS = (0.0, 0.5, 0.9, 0.99, 0.999, 1.0)
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--case", action="append", nargs="+", required=True, metavar="NAME REFERENCE TRIAL")
     parser.add_argument("--seeds", type=int, default=2)
     args = parser.parse_args()
-    labeller = MatcherLabeller.load(args.weights)
+    labeller = PoseMatcher.load(args.weights)
     confidences: list[npt.NDArray[np.float64]] = []  # of each point given a label
     rights: list[npt.NDArray[np.bool_]] = []
     n_real = 0

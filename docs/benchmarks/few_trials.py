@@ -19,7 +19,7 @@ from cases import call, summed_up
 from swaps import load_case
 
 from automarkerlabel.evaluation.evaluate import score_case
-from automarkerlabel.labellers.methods import Wanted, method_for
+from automarkerlabel.labellers.request import LabelRequest, labeller_for
 
 TEST = "DJ3,DJAsym3,STSAsym1,squatsAsym1,walking4,walkingTI3,walkingTO3,walkingTS3"
 
@@ -66,7 +66,7 @@ def main() -> None:
             if not model.exists():
                 train(learnt[:count], recipe, model, args.options.split())
             trained, started = time.perf_counter() - started, time.perf_counter()
-            method = method_for(Wanted(model=str(model)), "cpu")
+            method = labeller_for(LabelRequest(model=str(model)), "cpu")
             found = [score_case(method, case, 0.5) for case in cases]
             seconds = (time.perf_counter() - started) / len(cases)
             accuracy, f1, ghosts, swaps = summed_up(found)

@@ -18,39 +18,40 @@ from cases import call, summed_up
 from swaps import load_case
 
 from automarkerlabel.evaluation.evaluate import score_case
-from automarkerlabel.labellers.methods import Method, Wanted, method_for
+from automarkerlabel.labellers.labeller import Labeller
+from automarkerlabel.labellers.request import LabelRequest, labeller_for
 from automarkerlabel.simulate.corrupt import Case
 
 
-def trained(model: Path, *options: object) -> Method:
+def trained(model: Path, *options: object) -> Labeller:
     """The method of a model, which is trained unless it is there."""
     if not model.exists():
         started = time.perf_counter()
         call(sys.executable, "-m", "automarkerlabel", "train", "-o", model, *options)
         print(f"{model.name}: trained in {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-    return method_for(Wanted(model=str(model)), "cpu")
+    return labeller_for(LabelRequest(model=str(model)), "cpu")
 
 
 def methods(
     recipe: str, marker_set: Path, work: Path, epochs: list[int]
-) -> tuple[Callable[[], Method], Callable[[Path], Method]]:
+) -> tuple[Callable[[], Labeller], Callable[[Path], Labeller]]:
     """What labels without a labelled trial, and what does with one."""
     if recipe == "matcher":
         return (
-            lambda: method_for(Wanted(marker_set=str(marker_set)), "cpu"),
-            lambda trial: method_for(Wanted(reference=trial), "cpu"),
+            lambda: labeller_for(LabelRequest(marker_set=str(marker_set)), "cpu"),
+            lambda trial: labeller_for(LabelRequest(reference=trial), "cpu"),
         )
     simulated = work / f"{recipe}_simulated.ckpt"
     options: list[object] = ["--model-type", recipe, "--simulate", marker_set]
 
-    def with_trial(trial: Path) -> Method:
+    def with_trial(trial: Path) -> Labeller:
         more = [trial, *options, "--from", simulated, "--val", trial, "--epochs", epochs[1]]
         return trained(work / f"{recipe}_with_{trial.stem}.ckpt", *more)
 
     return lambda: trained(simulated, *options, "--epochs", epochs[0]), with_trial
 
 
-def print_row(recipe: str, known: str, trial: Path, method: Method, cases: list[Case]) -> None:
+def print_row(recipe: str, known: str, trial: Path, method: Labeller, cases: list[Case]) -> None:
     started = time.perf_counter()
     found = [score_case(method, case, 0.5) for case in cases]
     seconds = (time.perf_counter() - started) / len(cases)

@@ -17,7 +17,7 @@ import numpy as np
 from automarkerlabel.core.labelling import Labelling
 from automarkerlabel.core.marker_set import MarkerSet
 from automarkerlabel.core.reference import Reference
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller, MatchOptions
+from automarkerlabel.labellers.matcher.labeller import MatchOptions, PoseMatcher
 from automarkerlabel.marker_sets.catalogue import every, references_of
 from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
 from automarkerlabel.simulate.actions import STATIC
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--numbers", type=int, nargs=2, default=[0, 1000])
     parser.add_argument("--cuts", type=int, default=100)
     args = parser.parse_args()
-    labeller = MatcherLabeller.load(args.weights)
+    labeller = PoseMatcher.load(args.weights)
     rows = []
     for number in range(*args.numbers):
         case, reference, words = case_of(number, args.cuts)

@@ -17,22 +17,21 @@ from pathlib import Path
 from cases import call, make_case, trials_at
 
 from automarkerlabel import io
-from automarkerlabel.assignment.assign import keep_confident
 from automarkerlabel.core.labelling import output_columns
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller, MatchOptions
+from automarkerlabel.labellers.matcher.labeller import MatchOptions, PoseMatcher
 from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
 
 SHARES = ("accuracy", "precision", "f1", "ghosts")
 
 
-def run_case(labeller: MatcherLabeller, reference: Path, case: Path, args: argparse.Namespace) -> dict[str, float]:
+def run_case(labeller: PoseMatcher, reference: Path, case: Path, args: argparse.Namespace) -> dict[str, float]:
     """Label and score one case."""
     answer = case / "answer.c3d"
     options = MatchOptions(**json.loads(args.options))
     started = time.perf_counter()
     trial = io.read(case / "unlabelled.c3d")
     labelling, _ = labeller.label(trial, reference_from_trial(io.read(reference)), options=options)
-    labelling = keep_confident(labelling, args.min_confidence)
+    labelling = labelling.above(args.min_confidence)
     io.write_labelled(case / "unlabelled.c3d", answer, trial, output_columns(trial, labelling), overwrite=True)
     seconds = time.perf_counter() - started
     result: dict[str, float] = json.loads(call(sys.executable, args.marker_case, "score", case, answer, "--json"))
@@ -55,7 +54,7 @@ def main() -> None:
     parser.add_argument("--min-confidence", type=float, default=0.5)
     parser.add_argument("--options", default="{}", help="MatchOptions that differ from their defaults, as JSON")
     args = parser.parse_args()
-    labeller = MatcherLabeller.load(args.weights)
+    labeller = PoseMatcher.load(args.weights)
     print(
         f"| reference | case | {' | '.join(SHARES)} | lost | twice | seconds |\n|---|---|{'---|' * (len(SHARES) + 3)}"
     )

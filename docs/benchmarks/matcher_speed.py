@@ -20,7 +20,7 @@ import torch
 from automarkerlabel.core import tracklets as pieces
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.labellers.load import find_matcher
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller
+from automarkerlabel.labellers.matcher.labeller import PoseMatcher
 from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
 from automarkerlabel.workflows.bench import made
 
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--model", default=None)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    labeller = MatcherLabeller.load(find_matcher(given.model))
+    labeller = PoseMatcher.load(find_matcher(given.model))
     with ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:
         reference = reference_from_trial(elsewhere.submit(standing).result())
         trials = [elsewhere.submit(broken, "run", seconds).result() for seconds in (5.0, *given.seconds)]

@@ -19,13 +19,13 @@ from automarkerlabel.assignment.assign import keep_confident
 from automarkerlabel.audit.distances import apart
 from automarkerlabel.core.reference import Reference
 from automarkerlabel.evaluation.metrics import compare, given_labels
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller, MatchOptions
+from automarkerlabel.labellers.matcher.labeller import MatchOptions, PoseMatcher
 from automarkerlabel.marker_sets.catalogue import every
 
 FROM = ("own static", "another's static", "template")
 
 
-class Mistaken(MatcherLabeller):
+class Mistaken(PoseMatcher):
     """A matcher that takes labels for one another: `order[k]` is what it calls the points of label k."""
 
     order: npt.NDArray[np.int64] | None = None

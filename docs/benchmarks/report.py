@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from automarkerlabel import read
-from automarkerlabel.labellers.methods import Wanted, method_for
+from automarkerlabel.labellers.request import LabelRequest, labeller_for
 from automarkerlabel.workflows.report import write_report
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -67,7 +67,7 @@ def main() -> None:
     if executable() is None:
         sys.exit(NEEDED)
     trial = read(args.trial)
-    answer = method_for(Wanted(marker_set=args.marker_set), "cpu").answer(trial)
+    answer = labeller_for(LabelRequest(marker_set=args.marker_set), "cpu").answer(trial)
     print(f"{trial.duration_s:.0f} s at {trial.rate_hz:g} Hz, {trial.n_columns} columns")
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "report.html"

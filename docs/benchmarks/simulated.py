@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 from calibrate_matcher import case_of
 
-from automarkerlabel.assignment.assign import keep_confident
 from automarkerlabel.evaluation.metrics import compare, given_labels
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller
+from automarkerlabel.labellers.matcher.labeller import PoseMatcher
 
 
 def main() -> None:
@@ -23,11 +22,11 @@ def main() -> None:
     parser.add_argument("weights", type=Path, nargs="+")
     parser.add_argument("--numbers", type=int, nargs=2, default=[10042, 10168])
     args = parser.parse_args()
-    labellers = [MatcherLabeller.load(path) for path in args.weights]
+    labellers = [PoseMatcher.load(path) for path in args.weights]
     rows = []
     for number in range(*args.numbers):
         case, reference = case_of(number)
-        labellings = [keep_confident(labeller.label(case.trial, reference)[0], 0.5) for labeller in labellers]
+        labellings = [labeller.label(case.trial, reference)[0].above(0.5) for labeller in labellers]
         found = [compare(case, *given_labels(case.trial, x, case.labels)).accuracy for x in labellings]
         rows.append(found)
         if min(found) < 0.9 or max(found) - min(found) > 0.01:

@@ -21,7 +21,7 @@ from swaps import load_case
 from automarkerlabel import io
 from automarkerlabel.core.reference import Reference
 from automarkerlabel.evaluation.metrics import compare, given_labels
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller, MatchOptions
+from automarkerlabel.labellers.matcher.labeller import MatchOptions, PoseMatcher
 from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
 from automarkerlabel.simulate.corrupt import Case
 
@@ -38,7 +38,7 @@ STAGES = {
 _FIRST_SIMULATED = 10_000  # none that confidences were fitted to
 
 
-def figures(matcher: MatcherLabeller, cases: list[tuple[Case, Reference]], options: MatchOptions) -> str:
+def figures(matcher: PoseMatcher, cases: list[tuple[Case, Reference]], options: MatchOptions) -> str:
     found, started = [], time.process_time()
     for case, reference in cases:
         labelling, _ = matcher.label(case.trial, reference, options=options)
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--simulated", type=int, default=42)
     parser.add_argument("--case", action="append", nargs="+", default=[], metavar="NAME REFERENCE TRIAL")
     args = parser.parse_args()
-    matcher = MatcherLabeller.load(args.weights)
+    matcher = PoseMatcher.load(args.weights)
     groups: dict[str, Callable[[], list[tuple[Case, Reference]]]] = {
         "real": lambda: real_cases(args),
         "simulated": lambda: [case_of(_FIRST_SIMULATED + n) for n in range(args.simulated)],

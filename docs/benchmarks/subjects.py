@@ -29,7 +29,7 @@ from automarkerlabel.core.trial import Trial
 from automarkerlabel.evaluation.metrics import Figures, compare, given_labels
 from automarkerlabel.io.names import with_full_names
 from automarkerlabel.labellers import load
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller
+from automarkerlabel.labellers.matcher.labeller import PoseMatcher
 from automarkerlabel.labellers.matcher.template_search import Template
 from automarkerlabel.labellers.subjects.labeller import Subject, label_subjects
 from automarkerlabel.labellers.subjects.options import subjects_in
@@ -183,7 +183,7 @@ def cases(made: Scene, seed: int) -> Iterator[tuple[str, Case]]:
         yield "broken, swaps across", across(make_case(made.trial, broken))
 
 
-def figures(matcher: MatcherLabeller, case: Case, made: Scene) -> tuple[Figures, float]:
+def figures(matcher: PoseMatcher, case: Case, made: Scene) -> tuple[Figures, float]:
     """By the names that fit best where a reference is shared; and processor time."""
     started = time.process_time()
     labelling = label_subjects(matcher, case.trial, made.subjects).labelling
@@ -197,7 +197,7 @@ def figures(matcher: MatcherLabeller, case: Case, made: Scene) -> tuple[Figures,
     return max(tried, key=lambda f: f.accuracy), seconds
 
 
-def row(matcher: MatcherLabeller, made: Scene, how: str, case: Case) -> str:
+def row(matcher: PoseMatcher, made: Scene, how: str, case: Case) -> str:
     found, seconds = figures(matcher, case, made)
     by_person = []
     for subject in made.subjects:
@@ -220,7 +220,7 @@ def main() -> None:
     torch.set_num_threads(1)
     path = load.find_matcher(None)
     assert path is not None
-    matcher = MatcherLabeller.load(path)
+    matcher = PoseMatcher.load(path)
     print("| scene | trial | accuracy of each | precision | ghosts left | swaps put right | twice | seconds |")
     print("|---|---|---|---|---|---|---|---|")
     for made in [*simulated_scenes(), *(recorded_scenes(asked.data) if asked.data else ())]:

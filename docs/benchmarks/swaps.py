@@ -17,11 +17,10 @@ import numpy as np
 from cases import make_case, trials_at
 
 from automarkerlabel import io
-from automarkerlabel.assignment.assign import keep_confident
 from automarkerlabel.core.reference import Reference
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.evaluation.metrics import compare, given_labels
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller, MatchOptions
+from automarkerlabel.labellers.matcher.labeller import MatchOptions, PoseMatcher
 from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
 from automarkerlabel.simulate.corrupt import Case
 
@@ -41,12 +40,12 @@ def false_cuts(case: Case, cuts: Iterable[tuple[int, int]]) -> int:
     return sum(bool(case.truth[frame, column] == case.truth[before, column]) for column, frame, before in last)
 
 
-def figures(labeller: MatcherLabeller, case: Case, reference: Reference, on: bool) -> np.ndarray:
+def figures(labeller: PoseMatcher, case: Case, reference: Reference, on: bool) -> np.ndarray:
     """Accuracy, ghosts left, swaps repaired, swaps, false cuts, points, frames with a label twice, seconds."""
     started = time.perf_counter()
     labelling, _ = labeller.label(case.trial, reference, options=MatchOptions(swaps=on))
     seconds = time.perf_counter() - started
-    kept = keep_confident(labelling, 0.5)
+    kept = labelling.above(0.5)
     f = compare(case, *given_labels(case.trial, kept, case.labels))
     false = false_cuts(case, [(c.column, c.frame) for c in labelling.cuts])
     ghosts = 1.0 if f.ghosts is None else f.ghosts
@@ -76,7 +75,7 @@ def main() -> None:
     parser.add_argument("--case", action="append", nargs="+", required=True, metavar="NAME REFERENCE TRIAL")
     parser.add_argument("--seeds", type=int, default=4)
     args = parser.parse_args()
-    labeller = MatcherLabeller.load(args.weights)
+    labeller = PoseMatcher.load(args.weights)
     print("| trials | repair | accuracy | ghosts | swaps repaired | false cuts | points | twice | seconds |")
     print("|---" * 9 + "|")
     for planted in (4, 0):

@@ -20,13 +20,12 @@ from pathlib import Path
 import numpy as np
 
 from automarkerlabel import io
-from automarkerlabel.assignment.assign import keep_confident
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.errors import AutoMarkerLabelError, MarkerSetError
 from automarkerlabel.evaluation.metrics import compare as compared
 from automarkerlabel.evaluation.metrics import given_labels
 from automarkerlabel.labellers import load
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller
+from automarkerlabel.labellers.matcher.labeller import PoseMatcher
 from automarkerlabel.labellers.matcher.template_search import (
     Candidate,
     Template,
@@ -54,17 +53,17 @@ class Row:
     seconds: float
 
 
-def choice(matcher: MatcherLabeller, trial: Trial, templates: Sequence[Template]) -> tuple[list[Candidate], Template]:
+def choice(matcher: PoseMatcher, trial: Trial, templates: Sequence[Template]) -> tuple[list[Candidate], Template]:
     fits = compare(matcher, trial, templates)
     return [candidate for candidate, _ in fits], fits[0][1]
 
 
-def accuracy(matcher: MatcherLabeller, case: Case, template: Template) -> float:
-    labelling = keep_confident(matcher.label(case.trial, template.poses)[0], 0.5)
+def accuracy(matcher: PoseMatcher, case: Case, template: Template) -> float:
+    labelling = matcher.label(case.trial, template.poses)[0].above(0.5)
     return compared(case, *given_labels(case.trial, labelling, case.labels)).accuracy or 0.0
 
 
-def measured(matcher: MatcherLabeller, case: Case, own: Template, templates: Sequence[Template]) -> Row:
+def measured(matcher: PoseMatcher, case: Case, own: Template, templates: Sequence[Template]) -> Row:
     started = time.process_time()
     candidates, best = choice(matcher, case.trial, templates)
     seconds = time.process_time() - started
@@ -101,7 +100,7 @@ def print_set(name: str, rows: Sequence[Row]) -> None:
     )
 
 
-def known(matcher: MatcherLabeller, given: argparse.Namespace, templates: dict[str, Template]) -> None:
+def known(matcher: PoseMatcher, given: argparse.Namespace, templates: dict[str, Template]) -> None:
     """The table of trials whose set is known by name."""
     heads = ("set", "trials", "found", "refused", "fit", "accuracy by own set", "least", "by set found", "nearly", "s")
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
@@ -163,7 +162,7 @@ def anonymous(points: np.ndarray) -> Trial:
     return Trial(points.astype(np.float32), [f"m{k}" for k in range(points.shape[1])], RATE_HZ)
 
 
-def foreign(matcher: MatcherLabeller, given: argparse.Namespace, templates: dict[str, Template]) -> None:
+def foreign(matcher: PoseMatcher, given: argparse.Namespace, templates: dict[str, Template]) -> None:
     """The table of trials that wear none of the sets."""
     print("| trial | answer | candidates |\n|---|---|---|")
     for name, trial, out in strangers(given.foreign, given.motion):
@@ -188,7 +187,7 @@ def main() -> None:
     parser.add_argument("--real", nargs="+", action="append", metavar="SET TRIAL")
     parser.add_argument("--foreign", nargs="*", metavar="TRIAL")
     given = parser.parse_args()
-    matcher = MatcherLabeller.load(given.weights)
+    matcher = PoseMatcher.load(given.weights)
     templates = {t.name: t for t in known_templates()}
     (known if given.foreign is None else foreign)(matcher, given, templates)
 

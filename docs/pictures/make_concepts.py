@@ -14,9 +14,8 @@ from drawing import DOUBT, GREY, HUES, INK, Chart, dot, line, picture, title
 from make_result import COLOURS, HERE, SAMPLE, best_frame, circle, groups, names, projected, sticks, text
 
 from automarkerlabel import Labeller, Labelling, Trial, output_columns, read
-from automarkerlabel.assignment.assign import keep_confident
 from automarkerlabel.core.labelling import apply
-from automarkerlabel.labellers.methods import Wanted, method_for
+from automarkerlabel.labellers.request import LabelRequest, labeller_for
 from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
 from automarkerlabel.models.inputs import gather, neighbour_features
 from automarkerlabel.simulate.corrupt import Corruption, make_case
@@ -198,8 +197,8 @@ def matching() -> str:
     """A labelled pose, a moment of an unlabelled trial, and which point is which."""
     trial, static = read(SAMPLE), SAMPLE.parent / "static.c3d"
     reference = reference_from_trial(read(static))
-    labelling = method_for(Wanted(reference=static), "cpu").label(trial)
-    after = apply(trial, output_columns(trial, keep_confident(labelling, 0.5)))
+    labelling = labeller_for(LabelRequest(reference=static), "cpu").label(trial)
+    after = apply(trial, output_columns(trial, labelling.above(0.5)))
     frame, parts_of = best_frame(after), groups()
     posed = dict(zip(reference.marker_set.labels, reference.positions, strict=True))
     now = seen_at(after, frame)

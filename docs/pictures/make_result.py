@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from automarkerlabel import Labeller, Trial, output_columns, read
-from automarkerlabel.assignment.assign import keep_confident
 from automarkerlabel.core.labelling import apply
 from automarkerlabel.core.marker_set import is_unlabelled
 from automarkerlabel.simulate.dataset import worn_set
@@ -167,7 +166,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "result.svg")
     args = parser.parse_args()
     before = read(SAMPLE)
-    labelling = keep_confident(Labeller.load(args.model).label(before), 0.5)
+    labelling = Labeller.load(args.model).label(before).above(0.5)
     after = apply(before, output_columns(before, labelling))
     args.out.write_text(drawing(before, after, best_frame(after)), encoding="utf-8")
 

@@ -230,7 +230,7 @@ def test_doubtful_labels_are_taken_away():
     tracklets = [Tracklet(0, 0, 5), Tracklet(1, 5, 10)]
     visible = np.zeros((10, 2), bool)
     visible[:5, 0] = visible[5:, 1] = True
-    kept = decide.keep_confident(decide.decide(scores, tracklets, visible), 0.9)
+    kept = decide.decide.decide(scores, tracklets, visible).above(0.9)
     assert kept.assigned.tolist() == [-1, 0]
     assert kept.second[0] == 0
     assert kept.confidence[0] == pytest.approx(0.4, abs=1e-5)

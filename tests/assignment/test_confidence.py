@@ -221,7 +221,7 @@ def test_what_is_right_of_a_case():
 
 
 def test_a_calibration_is_stored_and_loaded(tmp_path):
-    from automarkerlabel.labellers.trajectory import Labeller
+    from automarkerlabel.labellers.trajectory import TrajectoryLabeller
     from automarkerlabel.models.checkpoints import PRETRAINED, find_model
     from automarkerlabel.models.checkpoints import trajectory as store
 
@@ -232,13 +232,13 @@ def test_a_calibration_is_stored_and_loaded(tmp_path):
     stored = store.load(out)
     assert Calibration.from_plain(stored.confidence) == fitted.calibration
     assert (stored.temperature, stored.no_label_offset) == (1.5, 2.0)
-    assert Labeller.load(out).calibration == fitted.calibration
+    assert TrajectoryLabeller.of_file(out).calibration == fitted.calibration
     assert stored.training["calibration"]["cases"] == 30
     assert sample.parent == PRETRAINED
 
 
 def test_a_matcher_keeps_its_weights(tmp_path):
-    from automarkerlabel.labellers.matcher.labeller import MatcherLabeller
+    from automarkerlabel.labellers.matcher.labeller import PoseMatcher
     from automarkerlabel.models.checkpoints import matcher
     from automarkerlabel.models.matcher import Matcher, MatcherConfig
 
@@ -250,8 +250,8 @@ def test_a_matcher_keeps_its_weights(tmp_path):
     _, same, training = matcher.read(after)
     assert weights.keys() == same.keys() and all((weights[k] == same[k]).all() for k in weights)
     assert training["step"] == 7
-    assert MatcherLabeller.load(after).calibration == fitted.calibration
-    assert MatcherLabeller.load(before).calibration is None
+    assert PoseMatcher.load(after).calibration == fitted.calibration
+    assert PoseMatcher.load(before).calibration is None
 
 
 def test_a_model_that_comes_along_is_never_changed(tmp_path):

@@ -347,9 +347,10 @@ def test_keep_labels_keeps_every_name_that_is_there(lab, tmp_path, capsys):
 
 
 def test_one_trial_that_fails_unexpectedly_does_not_end_a_batch(lab, tmp_path, capsys, monkeypatch):
-    from automarkerlabel.labellers.trajectory import Labeller
 
-    label, calls = Labeller.label, []
+    from automarkerlabel.labellers.trajectory import TrajectoryLabeller
+
+    label, calls = TrajectoryLabeller.label, []
 
     def fails_once(self, *arguments):
         calls.append(1)
@@ -357,7 +358,7 @@ def test_one_trial_that_fails_unexpectedly_does_not_end_a_batch(lab, tmp_path, c
             raise MemoryError("no room")
         return label(self, *arguments)
 
-    monkeypatch.setattr(Labeller, "label", fails_once)
+    monkeypatch.setattr(TrajectoryLabeller, "label", fails_once)
     trials = [str(lab / "unlabelled.c3d"), str(lab / "train" / "t0.c3d")]
     command = ["label", *trials, "--model", str(lab / "m.ckpt"), "-o", str(tmp_path), "--csv", str(tmp_path / "r.csv")]
     assert run(command) == 3

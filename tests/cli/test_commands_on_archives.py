@@ -17,7 +17,7 @@ from automarkerlabel.cli import run
 from automarkerlabel.errors import InputError
 from automarkerlabel.filling.fill import FillOptions
 from automarkerlabel.io import Reading
-from automarkerlabel.labellers.methods import Wanted
+from automarkerlabel.labellers.request import LabelRequest
 from automarkerlabel.workflows.audit import AuditOptions
 from automarkerlabel.workflows.batch.jobs import AuditWork, FillWork, LabelWork
 from automarkerlabel.workflows.label import LabelOptions
@@ -122,7 +122,7 @@ def test_fill_and_audit_of_many(archive, capsys):
 
 
 def test_work_can_travel():
-    wanted = Wanted(reference=Path("static.c3d"))
+    wanted = LabelRequest(reference=Path("static.c3d"))
     for work in (
         LabelWork(wanted, LabelOptions(rename={"a": "b"})), AuditWork(AuditOptions(wanted)),
         FillWork(FillOptions(), Reading()),
@@ -134,23 +134,26 @@ def test_a_digest_tells_what_labels_depend_on(tmp_path, monkeypatch):
     monkeypatch.setenv("AML_MARKER_SETS", str(tmp_path))
     reference = tmp_path / "static.c3d"
     reference.write_bytes((SAMPLES / "static.c3d").read_bytes())
-    usual = LabelWork(Wanted(reference=reference), LabelOptions()).digest()
-    assert LabelWork(Wanted(reference=reference), LabelOptions(overwrite=True, verify=False), "cpu").digest() == usual
+    usual = LabelWork(LabelRequest(reference=reference), LabelOptions()).digest()
+    assert (
+        LabelWork(LabelRequest(reference=reference), LabelOptions(overwrite=True, verify=False), "cpu").digest()
+        == usual
+    )
     other = [
-        LabelWork(Wanted(reference=reference), LabelOptions(min_confidence=0.9)),
-        LabelWork(Wanted(reference=reference, reference_frame=3), LabelOptions()),
-        LabelWork(Wanted(), LabelOptions()),
-        LabelWork(Wanted(marker_set="plug-in-gait"), LabelOptions()),
-        LabelWork(Wanted(model="sample"), LabelOptions()),
+        LabelWork(LabelRequest(reference=reference), LabelOptions(min_confidence=0.9)),
+        LabelWork(LabelRequest(reference=reference, reference_frame=3), LabelOptions()),
+        LabelWork(LabelRequest(), LabelOptions()),
+        LabelWork(LabelRequest(marker_set="plug-in-gait"), LabelOptions()),
+        LabelWork(LabelRequest(model="sample"), LabelOptions()),
     ]
     assert len({usual, *(x.digest() for x in other)}) == 6
     reference.write_bytes(b"another trial")
-    assert LabelWork(Wanted(reference=reference), LabelOptions()).digest() != usual
+    assert LabelWork(LabelRequest(reference=reference), LabelOptions()).digest() != usual
     before = other[2].digest()
     (tmp_path / "ours.toml").write_text("a new set")  # which may be found to be the likeliest
     assert other[2].digest() != before
     with pytest.raises(InputError, match="gone"):
-        LabelWork(Wanted(reference=tmp_path / "gone.c3d"), LabelOptions()).digest()
+        LabelWork(LabelRequest(reference=tmp_path / "gone.c3d"), LabelOptions()).digest()
 
 
 def started(archive: Path, *more: str) -> subprocess.Popen:

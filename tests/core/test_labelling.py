@@ -58,3 +58,22 @@ def test_mean_of_scores_and_tracklets_without_a_window():
 def test_scores_in_the_wrong_order_are_refused():
     with pytest.raises(TrialError, match="ascending"):
         LabelScores(["A"], np.zeros((2, 2), np.float32), np.array([1, 0]), np.zeros((2, 2), int), 2)
+
+
+def test_what_was_found_and_how_surely_weighs_each_point_alike():
+    """Three tracklets of 10, 30 and 60 points; A at 0.9, B at 0.5, the last without a label."""
+    points = np.zeros((60, 3, 3), np.float32)
+    points[10:, 0], points[30:, 1] = np.nan, np.nan
+    trial = Trial(points, ["", "", ""], 100.0)
+    tracklets = [Tracklet(0, 0, 10), Tracklet(1, 0, 30), Tracklet(2, 0, 60)]
+    confidence = np.array([0.9, 0.5, 0.8], np.float32)
+    labelling = Labelling(("B", "A", "C"), tracklets, np.array([1, 0, -1]), confidence, np.array([0, -1, 2]))
+    assert (labelling.found, labelling.missing) == (("B", "A"), ("C",))
+    assert labelling.mean_confidence(trial) == pytest.approx((10 * 0.9 + 30 * 0.5) / 40)
+    sure = labelling.above(0.6)
+    assert (sure.found, sure.missing) == (("A",), ("B", "C"))
+    assert sure.mean_confidence(trial) == pytest.approx(0.9)
+    assert sure.assigned.tolist() == [1, -1, -1] and sure.second.tolist() == [0, 0, 2]
+    np.testing.assert_allclose(sure.confidence, [0.9, 0.5, 0.8])
+    assert labelling.above(0.5).found == labelling.found  # at the limit a label stays
+    assert labelling.above(1.0).mean_confidence(trial) == 0.0

@@ -85,3 +85,18 @@ def test_runs_cover_exactly_the_true_places(mask):
         assert not covered[max(0, start - 1) : stop].any()  # runs neither overlap nor touch
         covered[start:stop] = True
     assert covered.tolist() == mask
+
+
+def test_points_by_label():
+    points = np.arange(2 * 3 * 3, dtype=np.float32).reshape(2, 3, 3)
+    trial = Trial(points, ["LKNE", "RKNE", "LKNE"], 100.0, subjects=["Ann", "Ann", "Bob"])
+    np.testing.assert_array_equal(trial.points("RKNE"), points[:, 1])
+    np.testing.assert_array_equal(trial.points("Bob:LKNE"), points[:, 2])
+    np.testing.assert_array_equal(trial.points(["Ann:LKNE", "RKNE"]), points[:, :2])
+    assert trial.points([]).shape == (2, 0, 3)
+    with pytest.raises(TrialError, match=r"one column of LKNE, found Ann:LKNE, Bob:LKNE"):
+        trial.points("LKNE")
+    with pytest.raises(TrialError, match=r"found 'RKNEE'; near: .*RKNE"):
+        trial.points("RKNEE")
+    with pytest.raises(TrialError, match=r"found 'x'$"):
+        trial.points("x")

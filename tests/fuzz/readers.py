@@ -78,10 +78,10 @@ def _amc(path: Path) -> object:
 
 def _model(path: Path) -> object:
     from automarkerlabel.labellers.load import keepsakes
-    from automarkerlabel.labellers.trajectory import Labeller
+    from automarkerlabel.labellers.trajectory import TrajectoryLabeller
 
     keepsakes(path)
-    return Labeller.load(path)
+    return TrajectoryLabeller.of_file(path)
 
 
 def _matcher(path: Path) -> object:

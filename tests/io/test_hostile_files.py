@@ -339,17 +339,17 @@ def test_labels_do_not_speak_to_the_terminal(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_model_may_not_ask_for_more_memory_than_its_weights_take(tmp_path: Path) -> None:
-    from automarkerlabel.labellers.trajectory import Labeller
+    from automarkerlabel.labellers.trajectory import TrajectoryLabeller
     from automarkerlabel.models.checkpoints import PRETRAINED
     from automarkerlabel.models.checkpoints import trajectory as store
 
     whole = store.load(PRETRAINED / "sample.ckpt")
     for changes in ({"cells": 10**9}, {"layers": 10**7}, {"cells": 20_000}):
         with pytest.raises(ModelError, match="expected weights of"):
-            Labeller(store.Checkpoint(**{**vars(whole), "config": {**whole.config, **changes}}))
+            TrajectoryLabeller(store.Checkpoint(**{**vars(whole), "config": {**whole.config, **changes}}))
     for changes in ({"n_samples": 10**9}, {"n_neighbours": 10**9}):
         with pytest.raises(ModelError, match="expected weights of"):
-            Labeller(store.Checkpoint(**{**vars(whole), "windows": {**whole.windows, **changes}}))
+            TrajectoryLabeller(store.Checkpoint(**{**vars(whole), "windows": {**whole.windows, **changes}}))
 
 
 def test_a_checkpoint_does_not_unpack(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from automarkerlabel.core.tracklets import split
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.errors import TrialError
 from automarkerlabel.labellers.matcher.evidence import combined
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller, MatchOptions
+from automarkerlabel.labellers.matcher.labeller import MatchOptions, PoseMatcher
 from automarkerlabel.labellers.matcher.windows import cut_match_windows
 from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
 from automarkerlabel.models.matcher.scores import Assignment
@@ -45,7 +45,7 @@ def given(trial: Trial, labelling) -> list[str | None]:
 @pytest.mark.parametrize("turn_deg", [0, 77, 180, -120])
 def test_every_tracklet_gets_its_label_whichever_way_the_body_faces(reference, turn_deg):
     trial, names = unlabelled(figure_trial(turn_deg=turn_deg), cut=50)
-    labelling, facts = MatcherLabeller(NearestPoint()).label(trial, reference)
+    labelling, facts = PoseMatcher(NearestPoint()).label(trial, reference)
     assert given(trial, labelling) == names
     assert (labelling.confidence > 0.9).all()
     assert facts.n_found == facts.n_labels == len(FIGURE)
@@ -57,7 +57,7 @@ def test_a_body_that_turns_while_it_is_recorded(reference):
     trial = figure_trial(n_frames=360, speed_mm_s=0)
     points = turned(trial.positions, np.linspace(0, 2 * np.pi, 360)) + np.float32(300)
     trial, names = unlabelled(Trial(points, trial.labels, trial.rate_hz))
-    labelling, facts = MatcherLabeller(NearestPoint()).label(trial, reference)
+    labelling, facts = PoseMatcher(NearestPoint()).label(trial, reference)
     assert given(trial, labelling) == names
     assert facts.turns_deg == pytest.approx(360, abs=20)
 
@@ -69,7 +69,7 @@ def test_the_heading_of_a_reference_without_sides_is_searched():
     assert reference.heading_rad is None
     walk = figure_trial(turn_deg=-30)
     trial, names = unlabelled(Trial(walk.positions, labels, walk.rate_hz))
-    labelling, _ = MatcherLabeller(NearestPoint()).label(trial, reference)
+    labelling, _ = PoseMatcher(NearestPoint()).label(trial, reference)
     assert given(trial, labelling) == names
 
 
@@ -78,7 +78,7 @@ def test_a_ghost_far_from_all_gets_no_label_and_a_missing_marker_leaves_its_labe
     points = trial.positions.copy()
     gone = names.index("LHND")
     points[:, gone] = points[:, names.index("SACR")] + np.array([-900, 0, 600], np.float32)
-    labelling, facts = MatcherLabeller(NearestPoint()).label(Trial(points, trial.labels, trial.rate_hz), reference)
+    labelling, facts = PoseMatcher(NearestPoint()).label(Trial(points, trial.labels, trial.rate_hz), reference)
     names[gone] = None
     assert given(trial, labelling) == names
     assert facts.n_found == len(FIGURE) - 1
@@ -89,7 +89,7 @@ def test_labels_that_the_trial_has_are_held(reference):
     labels = ["" for _ in names]
     a, b = names.index("LTOE"), names.index("RTOE")
     labels[a] = "RTOE"
-    labelling, _ = MatcherLabeller(NearestPoint()).label(
+    labelling, _ = PoseMatcher(NearestPoint()).label(
         Trial(trial.positions, labels, trial.rate_hz), reference, keep_labels=True
     )
     found = given(trial, labelling)
@@ -101,7 +101,7 @@ def test_a_second_pass_only_where_it_is_wanted(reference):
     trial, _ = unlabelled(figure_trial())
     passes = {}
     for n, options in enumerate([MatchOptions(self_references=0), MatchOptions(enough=0.5), MatchOptions(enough=1.1)]):
-        passes[n] = MatcherLabeller(NearestPoint()).label(trial, reference, options=options)[1].n_passes
+        passes[n] = PoseMatcher(NearestPoint()).label(trial, reference, options=options)[1].n_passes
     assert passes == {0: 1, 1: 1, 2: 2}
 
 
@@ -111,7 +111,7 @@ def test_the_second_pass_knows_the_posture_that_the_reference_has_not(reference)
     points = np.tile(np.array(list(FIGURE.values()), np.float32), (120, 1, 1))
     points[:, 3:5, 2] += 160
     trial, names = unlabelled(Trial(points, walk.labels, walk.rate_hz))
-    labeller = MatcherLabeller(NearestPoint(), temperature=10.0)
+    labeller = PoseMatcher(NearestPoint(), temperature=10.0)
     once, _ = labeller.label(trial, reference, options=MatchOptions(self_references=0))
     twice, _ = labeller.label(trial, reference, options=MatchOptions(sure=0.5))
     hands = [names.index("LHND"), names.index("RHND")]
@@ -128,7 +128,7 @@ def test_a_label_that_only_a_ghost_carries_needs_more_evidence(reference):
     points = np.concatenate([walk.positions, np.full((240, 1, 3), np.nan, np.float32)], 1)
     points[100:112, 8] = knee + np.float32([0, 0, 100])
     trial = Trial(points, [""] * 9, walk.rate_hz)
-    labeller = MatcherLabeller(NearestPoint())
+    labeller = PoseMatcher(NearestPoint())
     eager = labeller.label(trial, worn, options=MatchOptions(least_worn=0.0))[0]
     assert eager.label_of(8) == "LKNE"
     labelling, facts = labeller.label(trial, worn)
@@ -141,7 +141,7 @@ def test_likelihood_prefers_the_marker_set_that_is_worn(reference):
     other = np.random.default_rng(3).normal(0, 400, (8, 3)).astype(np.float32)
     strange = Reference(MarkerSet([f"S{n}X" for n in range(8)]), other)
     half = Reference(MarkerSet(list(FIGURE)[:4]), reference.positions[:4], 0.0)
-    found = MatcherLabeller(NearestPoint()).likelihood(trial, [strange, half, reference])
+    found = PoseMatcher(NearestPoint()).likelihood(trial, [strange, half, reference])
     assert int(np.argmax(found)) == 2
 
 
@@ -151,7 +151,7 @@ def test_a_rough_look_tells_the_marker_set_with_less_work(reference):
     work = []
     for roughly in (False, True):
         scorer = NearestPoint()
-        found = MatcherLabeller(scorer).likelihood(trial, [half, reference], roughly)
+        found = PoseMatcher(scorer).likelihood(trial, [half, reference], roughly)
         assert found[1] > found[0]
         work.append(scorer.n_windows)
     assert work[1] == 2 * 2 * 4  # sets, moments and headings
@@ -160,7 +160,7 @@ def test_a_rough_look_tells_the_marker_set_with_less_work(reference):
 
 def test_right_labels_are_likelier_than_exchanged_ones_and_none_are_impossible(reference):
     trial, _ = unlabelled(figure_trial(turn_deg=130))
-    labeller = MatcherLabeller(NearestPoint())
+    labeller = PoseMatcher(NearestPoint())
     right = labeller.label(trial, reference)[0]
     exchanged = replace(right, assigned=np.roll(right.assigned, 1))
     likely = labeller.likelihood_of_labels(trial, right, reference)
@@ -177,7 +177,7 @@ def test_moments_are_matched_to_several_poses_in_turn(reference):
         order[index[a]], order[index[b]] = index[b], index[a]
     crossed = replace(reference, positions=reference.positions[order])
     trial, names = unlabelled(figure_trial())
-    labeller, options = MatcherLabeller(NearestPoint()), MatchOptions(self_references=0)
+    labeller, options = PoseMatcher(NearestPoint()), MatchOptions(self_references=0)
     alone = labeller.label(trial, [reference], options=options)[0]
     voted = labeller.label(trial, [reference, crossed, reference], options=options)[0]
     assert given(trial, voted) == given(trial, alone) == names
@@ -189,7 +189,7 @@ def test_work_grows_as_the_trial_does(reference):
     for n_frames in (600, 1200):
         scorer = NearestPoint()
         trial, _ = unlabelled(figure_trial(n_frames))
-        MatcherLabeller(scorer).label(trial, reference, options=MatchOptions(self_references=0))
+        PoseMatcher(scorer).label(trial, reference, options=MatchOptions(self_references=0))
         counts.append(scorer.n_windows)
     assert counts[1] < 2.2 * counts[0]  # twice, and a few more anchors
 
@@ -197,13 +197,13 @@ def test_work_grows_as_the_trial_does(reference):
 def test_an_empty_trial_is_refused(reference):
     trial = Trial(np.full((5, 2, 3), np.nan, np.float32), ["", ""], 60.0)
     with pytest.raises(TrialError, match="every point of every frame hidden"):
-        MatcherLabeller(NearestPoint()).label(trial, reference)
+        PoseMatcher(NearestPoint()).label(trial, reference)
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 7])
 def test_the_shortest_trials(reference, n_frames):
     trial, names = unlabelled(figure_trial(n_frames))
-    labelling, _ = MatcherLabeller(NearestPoint()).label(trial, reference)
+    labelling, _ = PoseMatcher(NearestPoint()).label(trial, reference)
     assert given(trial, labelling) == names
 
 

@@ -15,9 +15,10 @@ from automarkerlabel.errors import InputError, ModelError
 from automarkerlabel.io.collect import with_prefixes
 from automarkerlabel.io.names import with_full_names
 from automarkerlabel.io.renaming import renamed_columns
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller
+from automarkerlabel.labellers.labeller import LabelResult
+from automarkerlabel.labellers.matcher.labeller import PoseMatcher
 from automarkerlabel.labellers.matcher.template_search import Template
-from automarkerlabel.labellers.methods import Answer, Wanted, method_for
+from automarkerlabel.labellers.request import LabelRequest, labeller_for
 from automarkerlabel.labellers.subjects.identify import difference_mm
 from automarkerlabel.labellers.subjects.labeller import Subject, SubjectsAnswer, joint_marker_set, label_subjects
 from automarkerlabel.labellers.subjects.options import (
@@ -48,7 +49,7 @@ def template(size: float = 1.0, names: tuple[str, ...] = tuple(FIGURE), keep: in
 
 
 def answer(trial: Trial, *subjects: Subject, keep_labels: bool = False) -> SubjectsAnswer:
-    return label_subjects(MatcherLabeller(NearestPoint()), trial, subjects, keep_labels)
+    return label_subjects(PoseMatcher(NearestPoint()), trial, subjects, keep_labels)
 
 
 def given(found: SubjectsAnswer) -> list[str | None]:
@@ -225,12 +226,12 @@ def test_a_reference_that_shows_several_people(both):
 
 
 def test_ways_to_say_who_is_there(both, tmp_path, monkeypatch):
-    monkeypatch.setattr(MatcherLabeller, "load", lambda *_: MatcherLabeller(NearestPoint()))
+    monkeypatch.setattr(PoseMatcher, "load", lambda *_: PoseMatcher(NearestPoint()))
     io.write(tmp_path / "one.c3d", figure_trial(speed_mm_s=0))
     assert subjects_in(tmp_path / "one.c3d") == ()
 
     def names(**wanted: object) -> list[tuple[str, str]]:
-        return [(s.name, s.template.name) for s in method_for(Wanted(**wanted), "cpu").subjects]
+        return [(s.name, s.template.name) for s in labeller_for(LabelRequest(**wanted), "cpu").subjects]
 
     assert names(n_subjects=2, reference=both) == [(x, f"reference both.c3d, {x}") for x in ("ann", "bob")]
     assert names(n_subjects=2, reference=tmp_path / "one.c3d") == [
@@ -241,7 +242,7 @@ def test_ways_to_say_who_is_there(both, tmp_path, monkeypatch):
         ("a", "marker set plug-in-gait"),
         ("ann", "reference both.c3d"),
     ]
-    assert Wanted(subjects=(f"ann={both}",)).inputs == [both]
+    assert LabelRequest(subjects=(f"ann={both}",)).inputs == [both]
     for wanted in (
         {"n_subjects": 3, "reference": both},
         {"n_subjects": 0},
@@ -249,9 +250,9 @@ def test_ways_to_say_who_is_there(both, tmp_path, monkeypatch):
         {"reference": both, "subjects": (f"ann={both}",)},
     ):
         with pytest.raises(InputError, match=r"--subjects|--reference"):
-            method_for(Wanted(**wanted), "cpu")
+            labeller_for(LabelRequest(**wanted), "cpu")
     with pytest.raises(ModelError, match="expected the matcher"):
-        method_for(Wanted("sample", n_subjects=2), "cpu")
+        labeller_for(LabelRequest("sample", n_subjects=2), "cpu")
 
 
 def test_trials_are_compared_with_prefixes():
@@ -268,11 +269,11 @@ def test_a_rename_map_leaves_prefixes_alone():
 
 def test_notes_of_one_who_labels_two():
     trial, _ = together(figure((0, 0)), figure((0, 1500)))
-    labelling, match = MatcherLabeller(NearestPoint()).label(trial, template().poses)
-    notes = summarise(Path("x.c3d"), None, trial, Answer(labelling, "ref", match=match)).notes
+    labelling, match = PoseMatcher(NearestPoint()).label(trial, template().poses)
+    notes = summarise(Path("x.c3d"), None, trial, LabelResult.of(labelling, "ref", match=match)).notes
     assert [n for n in notes if "--subjects 2" in n and "8 and 8 points" in n]
     found = answer(trial, Subject("a", template()), Subject("b", template()))
-    told = Answer(found.labelling, "ref", match=found.match, subjects=found.subjects)
+    told = LabelResult.of(found.labelling, "ref", match=found.match, subjects=found.subjects)
     assert not [n for n in summarise(Path("x.c3d"), None, trial, told).notes if "--subjects" in n]
 
 

@@ -10,7 +10,7 @@ from automarkerlabel.core import tracklets as pieces
 from automarkerlabel.core.heading import turned
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.labellers.matcher.heading_search import Followed, search_headings
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller
+from automarkerlabel.labellers.matcher.labeller import PoseMatcher
 from automarkerlabel.labellers.matcher.network import Network
 from automarkerlabel.labellers.matcher.turned import doubted, facing
 from automarkerlabel.labellers.matcher.windows import cut_match_windows
@@ -65,7 +65,7 @@ def test_where_both_ways_give_the_same_labels_nothing_is_in_doubt():
 def test_a_labelling_is_right_whichever_way_the_search_took_and_as_sure_as_the_whole():
     static, trial = figure_trial(speed_mm_s=0, seed=1), figure_trial(speed_mm_s=0)
     around = replace(trial, positions=turned(trial.positions, np.pi), labels=tuple(f"*{n}" for n in range(8)))
-    labeller = MatcherLabeller(NearestAcrossAndUp())
+    labeller = PoseMatcher(NearestAcrossAndUp())
     labelling, _ = labeller.label(around, reference_from_trial(static))
     assert [labelling.label_of(n) for n in range(8)] == list(FIGURE)
     half = doubted(labelling, 0.5)

@@ -5,21 +5,20 @@ import numpy as np
 from automarkerlabel.core.labelling import Labelling
 from automarkerlabel.core.tracklets import Tracklet
 from automarkerlabel.core.trial import Trial
-from automarkerlabel.labellers.matcher.labeller import MatchFacts
-from automarkerlabel.labellers.matcher.template_search import Candidate
-from automarkerlabel.labellers.methods import Answer
+from automarkerlabel.labellers.figures import Candidate, MatchFacts
+from automarkerlabel.labellers.labeller import LabelResult
 from automarkerlabel.labellers.warnings import doubts_about
 
 TRIAL = Trial(np.zeros((10, 10, 3), np.float32), [""] * 10, 10.0)
 MATCH = MatchFacts(10, 10, 1.0, -0.1, 0.0, 5, 1)
 
 
-def answer(assigned: list[int], confidence: float = 0.99, match: MatchFacts | None = MATCH, **more) -> Answer:
+def answer(assigned: list[int], confidence: float = 0.99, match: MatchFacts | None = MATCH, **more) -> LabelResult:
     pieces = [Tracklet(c, 0, 10) for c in range(10)]
     labelling = Labelling(
         [f"L{n}" for n in range(10)], pieces, np.array(assigned), np.full(10, confidence, np.float32), np.full(10, -1)
     )
-    return Answer(labelling, "reference static.c3d", match=match, **more)
+    return LabelResult.of(labelling, "reference static.c3d", match=match, **more)
 
 
 def test_nothing_is_doubted_where_all_is_well():

@@ -7,7 +7,7 @@ import torch
 from automarkerlabel.core.marker_set import MarkerSet
 from automarkerlabel.core.settings import WindowConfig
 from automarkerlabel.errors import ModelError
-from automarkerlabel.labellers.trajectory import Labeller
+from automarkerlabel.labellers.trajectory import TrajectoryLabeller
 from automarkerlabel.models import build, config_dict, make_config
 from automarkerlabel.models.checkpoints import find_model, load_model
 from automarkerlabel.models.checkpoints import trajectory as store
@@ -62,7 +62,7 @@ def test_a_file_from_before_there_was_a_choice_of_attention_has_the_same_scores(
     for name in ("attention", "forecast"):
         del old[name]
     path, model = stored(tmp_path, config=old)
-    again = Labeller.load(path)
+    again = TrajectoryLabeller.of_file(path)
     assert again.mechanism == "multihead"
     x, mask = torch.randn(5, 3, 2 * 13), torch.ones(5, 3, dtype=torch.bool)
     with torch.inference_mode():
@@ -98,7 +98,7 @@ def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "x.ckpt"
     path.write_bytes(content)
     with pytest.raises(ModelError):
-        Labeller.load(path)
+        TrajectoryLabeller.of_file(path)
 
 
 def test_missing_folder_and_unknown_name(tmp_path):

@@ -16,7 +16,7 @@ from automarkerlabel.core.tracklets import split
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.errors import InputError, ModelError, OutputError, VerificationError
 from automarkerlabel.labellers.load import SHIPPED_MATCHER
-from automarkerlabel.labellers.trajectory import Labeller
+from automarkerlabel.labellers.trajectory import TrajectoryLabeller
 from automarkerlabel.models import build, config_dict, make_config
 from automarkerlabel.models.attention.sparse import sorted_sparsemax, sparsemax
 from automarkerlabel.models.checkpoints import find_model, onnx
@@ -58,7 +58,7 @@ def test_every_type_says_what_the_model_says(tmp_path: Path, kind: str, changes:
     any_length = changes.get("pooling") != "flatten"
     assert [c.time for c in report.checks] == ([6, 3, 1] if any_length else [6, 6, 6])
     session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
-    labeller = Labeller.load(tmp_path / "m.ckpt")
+    labeller = TrajectoryLabeller.of_file(tmp_path / "m.ckpt")
     rng = np.random.default_rng(9)
     for batch, time in ((2, 6), (11, 4 if any_length else 6)):
         features = rng.normal(0, 200, (batch, time, 4, N_FEATURES)).astype(np.float32)
@@ -139,7 +139,7 @@ assert "torch" not in sys.modules and "scipy" not in sys.modules
 """
     files = [str(tmp_path / x) for x in ("s.onnx", "p.npy", "out.npy")]
     subprocess.run([sys.executable, "-c", code, *files], check=True)
-    expected = Labeller.load("sample").raw_scores(trial, tracklets=split(trial))[1].log_probs
+    expected = TrajectoryLabeller.of_file("sample").raw_scores(trial, tracklets=split(trial))[1].log_probs
     np.testing.assert_allclose(np.load(files[2]), expected, atol=1e-4)
 
 

@@ -15,11 +15,11 @@ from automarkerlabel.core.settings import WindowConfig
 from automarkerlabel.core.tracklets import Tracklet, split
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.errors import InputError, OutputError
+from automarkerlabel.labellers.labeller import LabelResult
 from automarkerlabel.labellers.matcher.network import Network
 from automarkerlabel.labellers.matcher.occlusion import leaving_out
 from automarkerlabel.labellers.matcher.windows import cut_match_windows
-from automarkerlabel.labellers.methods import Answer
-from automarkerlabel.labellers.trajectory import Labeller
+from automarkerlabel.labellers.trajectory import TrajectoryLabeller
 from automarkerlabel.models import build, config_dict
 from automarkerlabel.models.checkpoints.trajectory import Checkpoint
 from automarkerlabel.models.hybrid import HybridConfig
@@ -90,7 +90,9 @@ SURE = ((0.1, 0.8, 0.05, 0.05), (0.02, 0.96, 0.01, 0.01))  # LKNE, RKNE, RTHI, n
 
 
 def explained(look, n=0, labelling=None, **options):
-    return explain(trial_of_three(), "walk.c3d", Answer(labelling or labelling_of_three(), "told"), look, n, **options)
+    return explain(
+        trial_of_three(), "walk.c3d", LabelResult.of(labelling or labelling_of_three(), "told"), look, n, **options
+    )
 
 
 def test_the_window_that_says_most_is_shown_and_frames_are_counted_as_the_file_does():
@@ -214,13 +216,13 @@ def test_every_kind_of_fact_can_be_drawn(tmp_path, probabilities):
 # --- inside the models -------------------------------------------------------------------------------------------
 
 
-def labeller(kind: str = "hybrid", attention: str = "multihead") -> Labeller:
+def labeller(kind: str = "hybrid", attention: str = "multihead") -> TrajectoryLabeller:
     """A network of no training for the figure's labels."""
     windows = WindowConfig(n_neighbours=4)
     config = LSTMConfig() if kind == "lstm" else HybridConfig(attention=attention)
     torch.manual_seed(0)
     model = build(kind, config, n_inputs(windows), windows.n_samples, len(FIGURE) + 1)
-    return Labeller(
+    return TrajectoryLabeller(
         Checkpoint(
             kind, config_dict(config), vars(windows), MarkerSet(tuple(FIGURE)), UNIT_SCALE.tolist(), model.state_dict()
         )

@@ -24,7 +24,7 @@ from automarkerlabel.core.tracklets import Tracklet
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.errors import OutputError
 from automarkerlabel.io.hdf5.attention import Inside
-from automarkerlabel.labellers.methods import Answer
+from automarkerlabel.labellers.labeller import LabelResult
 from automarkerlabel.marker_sets.segments import segments_of
 from automarkerlabel.review.report.attention import Attention
 from automarkerlabel.review.report.given_labels import findings_as_doubts, named_labelling
@@ -350,7 +350,7 @@ def test_a_page_ends_in_html(tmp_path, capsys):
 def test_facts_are_those_of_the_labels_that_are_kept():
     trial = still([[0, 0, 0], [0, 0, 500]])
     labelling = replace(labelling_of(trial, [0, 1], ["A", "B", "C"]), confidence=np.array([0.9, 0.4], np.float32))
-    facts = dict(facts_about(trial, Answer(labelling, "hand"), 0.5))
+    facts = dict(facts_about(trial, LabelResult.of(labelling, "hand"), 0.5))
     assert facts["labels found"] == "1 of 3" and facts["missing"] == "B, C" and facts["points labelled"] == "50.0 %"
     assert facts["mean confidence"] == "0.9000" and facts["tracklets"] == "2, 1 without a label"
 
@@ -359,5 +359,5 @@ def test_a_report_is_written_whole_or_not_at_all(tmp_path):
     trial = still([[0, 0, 0]])
     with pytest.raises(OutputError):
         write_report(
-            tmp_path / "no" / "p.html", Path("t.c3d"), trial, Answer(labelling_of(trial, [0], ["A"]), "x"), 0.5
+            tmp_path / "no" / "p.html", Path("t.c3d"), trial, LabelResult.of(labelling_of(trial, [0], ["A"]), "x"), 0.5
         )

@@ -15,7 +15,7 @@ import pytest
 from automarkerlabel.core.labelling import Labelling
 from automarkerlabel.core.tracklets import Tracklet
 from automarkerlabel.core.trial import Trial
-from automarkerlabel.labellers.methods import Answer
+from automarkerlabel.labellers.labeller import LabelResult
 from automarkerlabel.review.report.page import served_page
 from automarkerlabel.review.report.points import pack_points
 from automarkerlabel.review.report.view import view_of
@@ -29,7 +29,7 @@ READY = "html[data-pictures]"
 CANVAS = ".view canvas"
 
 
-def figure() -> tuple[Trial, Answer]:
+def figure() -> tuple[Trial, LabelResult]:
     """The figure that glides along +x for 2 s: LHND is hidden for a while, SACR doubtful in its second half, and the
     last of its points is called by something that is no name."""
     trial = figure_trial()
@@ -43,7 +43,7 @@ def figure() -> tuple[Trial, Answer]:
         NAMES, [Tracklet(c, 0, 120) for c in range(8)], np.arange(8),
         np.array([0.99] * 7 + [0.95], np.float32), np.array([-1] * 5 + [6, -1, -1]), courses=courses,
     )  # fmt: skip
-    return trial, Answer(labelling, "a test")
+    return trial, LabelResult.of(labelling, "a test")
 
 
 @pytest.fixture(scope="module")
@@ -296,7 +296,7 @@ def test_short_and_sparse_trials_are_shown(page, tmp_path, n_frames, n_columns):
     pieces = [Tracklet(c, 0, n_frames) for c in range(n_columns)]
     free = np.full(n_columns, -1, np.int64)
     labelling = Labelling(["A"], pieces, free, np.ones(n_columns, np.float32), free)
-    write_report(tmp_path / "p.html", Path("t.c3d"), trial, Answer(labelling, "nobody"), 0.5)
+    write_report(tmp_path / "p.html", Path("t.c3d"), trial, LabelResult.of(labelling, "nobody"), 0.5)
     page.goto((tmp_path / "p.html").as_uri())
     page.wait_for_selector(READY)
     for key in ("ArrowDown", "ArrowDown", "Space", "c", "c", "l", "+", "-"):
@@ -308,8 +308,8 @@ def test_short_and_sparse_trials_are_shown(page, tmp_path, n_frames, n_columns):
 def test_computed_points_are_shown_on_request(page, tmp_path, picture):
     trial, answer = figure()
     labelling = replace(
-        answer.labelling, tracklets=answer.labelling.tracklets[1:], assigned=np.arange(1, 8),
-        confidence=answer.labelling.confidence[1:], second=answer.labelling.second[1:], courses=(),
+        answer, tracklets=answer.tracklets[1:], assigned=np.arange(1, 8),
+        confidence=answer.confidence[1:], second=answer.second[1:], courses=(),
     )  # fmt: skip
     trial = replace(trial, computed=frozenset({0}))  # the head
     write_report(tmp_path / "p.html", Path("t.c3d"), trial, replace(answer, labelling=labelling), 0.5)
@@ -339,9 +339,7 @@ class Server(ThreadingHTTPServer):
         trial, answer = figure()
         packed, self.points = pack_points(trial)
         editing = {"undo": 1, "redo": 0, "edits": 1, "unsaved": True, "message": ""}
-        self.view = view_of(
-            trial, answer.labelling, title="t.c3d", labelled_by="a test", points=packed, editing=editing
-        )
+        self.view = view_of(trial, answer, title="t.c3d", labelled_by="a test", points=packed, editing=editing)
         self.posts: list[tuple[str, dict]] = []
         self.refuse: str | None = None
 

@@ -20,7 +20,7 @@ from automarkerlabel.errors import InputError, ModelError, TrainingError, TrialE
 from automarkerlabel.io.marker_sets.opensim import read_marker_set
 from automarkerlabel.labellers.legacy.inputs import LONGEST_WINDOW
 from automarkerlabel.labellers.legacy.model import LegacyParts, convert, resume_parts
-from automarkerlabel.labellers.trajectory import Labeller
+from automarkerlabel.labellers.trajectory import TrajectoryLabeller
 from automarkerlabel.models.checkpoints import trajectory as store
 from automarkerlabel.models.legacy_lstm import LegacyLstm, LegacyLstmConfig
 from automarkerlabel.training.legacy.trainer import LegacySettings, LegacyTrainer
@@ -154,7 +154,7 @@ def test_it_learns_and_the_file_labels(tmp_path: Path) -> None:
     log = [json.loads(x) for x in (tmp_path / "m.ckpt.run" / "log.jsonl").read_text().splitlines()]
     assert [x["loss"] for x in log] == [e.loss for e in epochs]
     trial = figure_trial(n_frames=40, seed=9)
-    labelling = Labeller.load(tmp_path / "m.ckpt").label(trial)
+    labelling = TrajectoryLabeller.of_file(tmp_path / "m.ckpt").label(trial)
     right = [labelling.label_of(n) == trial.labels[t.column] for n, t in enumerate(labelling.tracklets)]
     assert len(right) == 8
     assert np.mean(right) >= 0.75

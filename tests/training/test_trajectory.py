@@ -8,7 +8,7 @@ import torch
 from automarkerlabel.core.marker_set import MarkerSet
 from automarkerlabel.core.settings import WindowConfig
 from automarkerlabel.errors import InputError, ModelError, TrainingError
-from automarkerlabel.labellers.trajectory import Labeller
+from automarkerlabel.labellers.trajectory import TrajectoryLabeller
 from automarkerlabel.models import make_config
 from automarkerlabel.models.checkpoints import trajectory as store
 from automarkerlabel.training.settings import Augmentation, TrainSettings
@@ -51,7 +51,7 @@ def test_it_learns_and_the_file_labels(tmp_path):
     log = [json.loads(x) for x in (tmp_path / "m.ckpt.run" / "log.jsonl").read_text().splitlines()]
     assert [x["loss"] for x in log] == [e.loss for e in epochs]
     trial = figure_trial(turn_deg=70, seed=9)
-    labelling = Labeller.load(tmp_path / "m.ckpt").label(trial)
+    labelling = TrajectoryLabeller.of_file(tmp_path / "m.ckpt").label(trial)
     right = [labelling.label_of(n) == trial.labels[t.column] for n, t in enumerate(labelling.tracklets)]
     assert np.mean(right) >= 0.75
 
@@ -162,7 +162,7 @@ def test_other_attentions_are_trained_stored_and_label(tmp_path, attention):
     trainer = Trainer(task(**SMALL, attention=attention), replace(SETTINGS, epochs=2), tmp_path / "m.ckpt")
     epochs = list(trainer.epochs())
     assert epochs[-1].loss < epochs[0].loss
-    labeller = Labeller.load(tmp_path / "m.ckpt")
+    labeller = TrajectoryLabeller.of_file(tmp_path / "m.ckpt")
     part = next(labeller.attention(figure_trial(seed=9)))
     assert labeller.mechanism == attention
     assert set(part.arrays()) == {"frames", "neighbours", "importance" if attention == "sparse" else "attention"}

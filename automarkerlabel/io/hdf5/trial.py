@@ -33,7 +33,7 @@ def read(path: Path, units: str | None = None, up: str | None = None) -> Trial:
     positions, labels, subjects, rate_hz, first_frame = _content(path)
     given = {"units_found": "--units" if units else "HDF5", "up_found": "--up" if up else "HDF5"}
     axes = FileAxes(units or "mm", up or "z", **given)
-    return Trial(axes.to_mm_z_up(positions), labels, rate_hz, None, first_frame, axes, subjects)
+    return Trial(axes.to_mm_z_up(positions), labels, rate_hz, first_frame=first_frame, axes=axes, subjects=subjects)
 
 
 @guarded

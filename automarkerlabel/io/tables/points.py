@@ -1,7 +1,7 @@
 """From the points of a text or MAT file to a trial: hidden points, rate, frames, units and axes, one way for all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,11 +59,11 @@ def make_trial(
         first = int(frames[0]) if np.isfinite(frames[0]) else 1
         if not (np.diff(frames) == 1).all():
             notes.append("the numbers of the frames do not count up by one; rows are taken as they come")
-    return Trial(
-        axes.to_mm_z_up(points), labels, rate_hz,
-        None if residuals is None else _residuals(points, residuals * axes.mm_per_unit),
-        first, axes, [subject for subject, _ in parts], computed, [*notes, *doubts],
+    trial = Trial(
+        axes.to_mm_z_up(points), labels, rate_hz, first_frame=first, axes=axes,
+        subjects=[subject for subject, _ in parts], computed=computed, notes=[*notes, *doubts],
     )  # fmt: skip
+    return trial if residuals is None else replace(trial, residuals=_residuals(points, residuals * axes.mm_per_unit))
 
 
 def points_in(numbers: Floats, columns: Sequence[tuple[int, ...]]) -> Floats:

@@ -103,7 +103,6 @@ def write(path: Path, trial: Trial) -> None:
     """
     names = full_names(trial)
     printable(names, "TSV file")
-    assert trial.residuals is not None
     axes = (*_AXES, "Residual") if (trial.residuals > 0).any() else _AXES
     types = "\t".join(["Measured"] * len(names))
     with path.open("w", encoding="utf-8", newline="") as file:

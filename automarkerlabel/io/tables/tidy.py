@@ -22,7 +22,6 @@ COLUMNS = ("frame", "time_s", "subject", "label", "x_mm", "y_mm", "z_mm", "resid
 def write_csv(path: Path, trial: Trial) -> None:
     """A tidy table as CSV, its numbers with 9 digits, which tell every float32 from its neighbours."""
     frame, column = np.nonzero(trial.visible)
-    assert trial.residuals is not None
     numbers = np.column_stack([trial.positions[frame, column], trial.residuals[frame, column]])
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
@@ -39,7 +38,6 @@ def write(path: Path, trial: Trial) -> None:
     """
     arrow, parquet = _arrow("pyarrow"), _arrow("pyarrow.parquet")
     frame, column = np.nonzero(trial.visible)
-    assert trial.residuals is not None
     points = trial.positions[frame, column]  # (n_points, 3)
     columns = [
         arrow.array(trial.first_frame + frame),

@@ -25,6 +25,7 @@ from automarkerlabel.core.labelling import Labelling, LabelScores
 from automarkerlabel.core.reference import Reference
 from automarkerlabel.core.tracklets import Tracklet
 from automarkerlabel.core.trial import FloatArray, IntArray, Trial
+from automarkerlabel.labellers.figures import MatchFacts
 from automarkerlabel.labellers.matcher.evidence import as_scores, combined, fit, labels_in, put_right, with_distances
 from automarkerlabel.labellers.matcher.heading_search import Followed, Search, rough_likelihood, search_headings
 from automarkerlabel.labellers.matcher.network import AT_ONCE, Network, Scorer
@@ -79,31 +80,10 @@ class MatchOptions:
     permuted: bool = True
 
 
-@dataclass(frozen=True)
-class MatchFacts:
-    """What became of a match, for the user.
-
-    n_found, n_labels   labels given somewhere in the trial, and labels of the reference.
-    mean_confidence     of the labels that were given, 0 if none was.
-    likelihood          mean log-likelihood a point, of query and reference, at the anchors; comparable between
-                        references.
-    turns_deg           how far the body turned, from the greatest to the least heading.
-    n_windows, n_passes moments looked at, and how often.
-    """
-
-    n_found: int
-    n_labels: int
-    mean_confidence: float
-    likelihood: float
-    turns_deg: float
-    n_windows: int
-    n_passes: int
-
-
-class MatcherLabeller:
+class PoseMatcher:
     """A matcher ready to label.
 
-    >>> labeller = MatcherLabeller.load("matcher.safetensors")                                     # doctest: +SKIP
+    >>> labeller = PoseMatcher.load("matcher.safetensors")                                     # doctest: +SKIP
     >>> labelling, facts = labeller.label(trial, reference_from_trial(static))                     # doctest: +SKIP
     """
 
@@ -115,7 +95,7 @@ class MatcherLabeller:
         self.temperature, self.no_label_offset, self.calibration = temperature, no_label_offset, calibration
 
     @classmethod
-    def load(cls, path: str | Path, device: str = "cpu") -> "MatcherLabeller":
+    def load(cls, path: str | Path, device: str = "cpu") -> "PoseMatcher":
         """From a file of weights. Raises `ModelError` for a file that holds none."""
         model, training = load_matcher(Path(path))
         n_workers = 1
@@ -147,7 +127,7 @@ class MatcherLabeller:
         labelling, way = labelled(trial, solve, self.temperature, keep_labels, asked.swaps, asked.continuity)
         if asked.calibrate:
             labelling = doubted(calibrated(labelling, self.calibration), way.doubt)
-        return labelling, match_facts(labelling, way)
+        return labelling, match_facts(trial, labelling, way)
 
     def scores(self, trial: Trial, reference: Reference | Sequence[Reference]) -> tuple[list[Tracklet], LabelScores]:
         """The trial's tracklets and how each fits each point of a labelled pose in the moments that it is seen in: what
@@ -333,14 +313,14 @@ def _worth_another(labelling: Labelling, options: MatchOptions) -> bool:
     return bool(labelled.any()) and float(labelling.confidence[labelled].mean()) < options.enough
 
 
-def match_facts(labelling: Labelling, way: Way) -> MatchFacts:
+def match_facts(trial: Trial, labelling: Labelling, way: Way) -> MatchFacts:
     """The figures of a labelling that came about in a way."""
     labelled = labelling.assigned >= 0
     path = np.unwrap(way.search.heading)
     return MatchFacts(
         n_found=len(np.unique(labelling.assigned[labelled])),
         n_labels=len(labelling.labels),
-        mean_confidence=float(labelling.confidence[labelled].mean()) if labelled.any() else 0.0,
+        mean_confidence=labelling.mean_confidence(trial),
         likelihood=way.search.likelihood,
         turns_deg=float(np.rad2deg(np.ptp(path))) if len(path) else 0.0,
         n_windows=way.n_windows,

@@ -12,7 +12,8 @@ from automarkerlabel.core.reference import Reference
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.errors import MarkerSetError
 from automarkerlabel.io.marker_sets import is_marker_set, is_vicon, read_marker_set
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller, MatchOptions
+from automarkerlabel.labellers.figures import Candidate
+from automarkerlabel.labellers.matcher.labeller import MatchOptions, PoseMatcher
 from automarkerlabel.marker_sets import catalogue as catalogue
 from automarkerlabel.marker_sets.definition import Definition, lines_from
 from automarkerlabel.marker_sets.opensim_body import body_places
@@ -34,26 +35,6 @@ class Template:
     name: str
     poses: tuple[Reference, ...]
     optional: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """How well a marker set fits a trial.
-
-    fit       0 to 1: the geometric mean of the match's probability over all points that were matched, times
-              two shares: of the points that got a label, each weighing as much as its tracklet is long (ghosts do not
-              last), and of the labels that found their points, each weighing as much as it is sure. Optional labels
-              count only where they are found.
-    n_found   labels found, of `n_labels`.
-    """
-
-    name: str
-    fit: float
-    n_found: int
-    n_labels: int
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.fit:.2f} ({self.n_found} of {self.n_labels} labels)"
 
 
 def template_of(definition: Definition) -> Template:
@@ -99,7 +80,7 @@ def template_from_trial(trial: Trial, source: str, frame: int | None = None, mar
     return Template(f"reference {source}{where}", (reference,), optional)
 
 
-def compare(matcher: MatcherLabeller, trial: Trial, templates: Sequence[Template]) -> list[tuple[Candidate, Template]]:
+def compare(matcher: PoseMatcher, trial: Trial, templates: Sequence[Template]) -> list[tuple[Candidate, Template]]:
     """The likeliest of the templates, the one that fits best first.
 
     All are ranked by one pose at two moments; those near the best are labelled for a few seconds of the trial, and up
@@ -115,7 +96,7 @@ def compare(matcher: MatcherLabeller, trial: Trial, templates: Sequence[Template
     return found
 
 
-def _looked_at(matcher: MatcherLabeller, trial: Trial, template: Template) -> Candidate:
+def _looked_at(matcher: PoseMatcher, trial: Trial, template: Template) -> Candidate:
     """How well a template fits, by labels for the whole of a short trial."""
     labelling, _ = matcher.label(trial, template.poses, options=_QUICK)
     return fit_of(trial, labelling, template, matcher.likelihood_of_labels(trial, labelling, template.poses[0]))
@@ -164,7 +145,7 @@ def excerpt(trial: Trial, seconds: float = _EXCERPT_S) -> Trial:
     seen = np.concatenate([[0], np.cumsum(trial.visible[:, trial.marker_columns].sum(1))])
     start = int((seen[length:] - seen[:-length]).argmax())
     stop = start + length
-    residuals = None if trial.residuals is None else trial.residuals[start:stop]
+    residuals = trial.residuals[start:stop]
     return replace(
         trial, positions=trial.positions[start:stop], residuals=residuals, first_frame=trial.first_frame + start
     )

@@ -11,7 +11,7 @@ from automarkerlabel.core.reference import Reference
 from automarkerlabel.core.tracklets import Tracklet
 from automarkerlabel.core.trial import FloatArray, IntArray, Trial
 from automarkerlabel.labellers.matcher.evidence import labels_in
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller, MatchOptions
+from automarkerlabel.labellers.matcher.labeller import MatchOptions, PoseMatcher
 from automarkerlabel.labellers.matcher.template_search import excerpt
 from automarkerlabel.labellers.matcher.windows import cut_match_windows
 
@@ -38,7 +38,7 @@ class Whose:
     clear_mm: float
 
 
-def whose(matcher: MatcherLabeller, bodies: Sequence[Trial], poses: Sequence[Poses]) -> Whose:
+def whose(matcher: PoseMatcher, bodies: Sequence[Trial], poses: Sequence[Poses]) -> Whose:
     """Which subject each body is: those whose references differ least, in all, from what is measured.
 
     bodies  a trial for each that shows its points alone.
@@ -70,7 +70,7 @@ def only(trial: Trial, tracklets: Sequence[Tracklet]) -> Trial:
     return replace(trial, positions=positions)
 
 
-def _labelled_places(matcher: MatcherLabeller, trial: Trial, poses: Poses) -> Array:
+def _labelled_places(matcher: PoseMatcher, trial: Trial, poses: Poses) -> Array:
     """`(n_windows, n_labels, 3)`: where labels are at some moments, NaN where they are not found."""
     labelling, _ = matcher.label(trial, poses, options=_QUICK)
     windows = cut_match_windows(trial, labelling.tracklets, _QUICK.rate_hz)

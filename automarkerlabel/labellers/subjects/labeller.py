@@ -18,7 +18,8 @@ from automarkerlabel.core.tracklets import Tracklet
 from automarkerlabel.core.trial import IntArray, Trial
 from automarkerlabel.errors import InputError
 from automarkerlabel.io.names import with_full_names
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller, MatchFacts, MatchOptions, Way, match_facts
+from automarkerlabel.labellers.figures import MatchFacts, SubjectFacts
+from automarkerlabel.labellers.matcher.labeller import MatchOptions, PoseMatcher, Way, match_facts
 from automarkerlabel.labellers.matcher.template_search import Template
 from automarkerlabel.labellers.matcher.windows import cut_match_windows
 from automarkerlabel.labellers.subjects.bodies import Places, near_bodies, share_of_either, split_bodies
@@ -47,27 +48,6 @@ class Subject:
         return tuple(self.full(x) for x in self.template.poses[0].labels)
 
 
-@dataclass(frozen=True)
-class SubjectFacts:
-    """What became of one subject, for the user.
-
-    by           what he was labelled by, in words.
-    share        of the recording's points that carry his labels.
-    confidence   mean, of the points with his labels; 0 without any.
-    differs_mm   by how much lengths between neighbouring markers differ from his reference, on average; None where
-                 there was no choice between references.
-    """
-
-    name: str
-    by: str
-    n_found: int
-    n_labels: int
-    missing: tuple[str, ...]
-    share: float
-    confidence: float
-    differs_mm: float | None = None
-
-
 @dataclass(frozen=True, eq=False)
 class SubjectsAnswer:
     """A labelling of several people, figures of the match and of each, and what is in doubt about who is who."""
@@ -88,7 +68,7 @@ class _About:
 
 
 def label_subjects(
-    matcher: MatcherLabeller, trial: Trial, subjects: Sequence[Subject], keep_labels: bool = False
+    matcher: PoseMatcher, trial: Trial, subjects: Sequence[Subject], keep_labels: bool = False
 ) -> SubjectsAnswer:
     """The labels of a trial's tracklets, prefixed by whose they are.
 
@@ -104,11 +84,11 @@ def label_subjects(
     labelling, about = labelled(with_full_names(trial), solve, matcher.temperature, keep_labels)
     labelling = calibrated(labelling, matcher.calibration)
     facts = _facts(trial, labelling, subjects, about.whose)
-    return SubjectsAnswer(labelling, _match(labelling, about.ways), facts, _doubts(about))
+    return SubjectsAnswer(labelling, _match(trial, labelling, about.ways), facts, _doubts(about))
 
 
 def scores_of_subjects(
-    matcher: MatcherLabeller, trial: Trial, subjects: Sequence[Subject]
+    matcher: PoseMatcher, trial: Trial, subjects: Sequence[Subject]
 ) -> tuple[list[Tracklet], LabelScores]:
     """The trial's tracklets and how each fits each label of each subject. Raises as `label_subjects`."""
     check_names([s.name for s in subjects])
@@ -146,7 +126,7 @@ def joint_marker_set(subjects: Sequence[Subject]) -> MarkerSet:
 
 
 def _solved(
-    matcher: MatcherLabeller, trial: Trial, tracklets: list[Tracklet], subjects: Sequence[Subject], decide: Decide
+    matcher: PoseMatcher, trial: Trial, tracklets: list[Tracklet], subjects: Sequence[Subject], decide: Decide
 ) -> Solved[_About]:
     """The scores of tracklets for the labels of all subjects, the labels by them, and how they came about.
 
@@ -185,7 +165,7 @@ class _Part:
 
 
 def _matched(
-    matcher: MatcherLabeller, trial: Trial, tracklets: Sequence[Tracklet], own: IntArray, subject: Subject
+    matcher: PoseMatcher, trial: Trial, tracklets: Sequence[Tracklet], own: IntArray, subject: Subject
 ) -> _Part:
     decided = partial(decide_signed, temperature=matcher.temperature)
     some = [tracklets[t] for t in own.tolist()]
@@ -226,9 +206,9 @@ def _owners(labelling: Labelling, subjects: Sequence[Subject]) -> IntArray:
     return np.where(labelling.assigned >= 0, of_label[labelling.assigned], -1)
 
 
-def _match(labelling: Labelling, ways: Sequence[Way]) -> MatchFacts:
+def _match(trial: Trial, labelling: Labelling, ways: Sequence[Way]) -> MatchFacts:
     """The figures of all matches: what was looked at in all, the mean likelihood, the most that anybody turned."""
-    each = [match_facts(labelling, way) for way in ways]
+    each = [match_facts(trial, labelling, way) for way in ways]
     return replace(
         each[0],
         likelihood=float(np.mean([m.likelihood for m in each])),

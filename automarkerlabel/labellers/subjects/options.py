@@ -102,7 +102,6 @@ def prefixes(trial: Trial) -> tuple[str, ...]:
 def one_subject(trial: Trial, name: str) -> Trial:
     """The trial with the columns of one subject alone, without the prefix."""
     own = [c for c in range(trial.n_columns) if trial.subjects[c] == name]
-    assert trial.residuals is not None
     return replace(
         trial,
         positions=trial.positions[:, own],

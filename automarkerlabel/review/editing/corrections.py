@@ -112,7 +112,6 @@ def _source(path: Path, units: str | None, up: str | None, exclude: str | None) 
 def without_unsure(trial: Trial, unsure: Sequence[Unsure]) -> Trial:
     """The trial with those labels taken away: their points stand in columns without a name, one a label."""
     columns = {label: c for c, label in reversed(list(enumerate(trial.labels)))}
-    assert trial.residuals is not None
     positions, residuals = trial.positions.copy(), trial.residuals.copy()
     apart: dict[str, tuple[Any, Any]] = {}
     for u in unsure:

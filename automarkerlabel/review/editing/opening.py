@@ -20,10 +20,10 @@ from automarkerlabel.review.editing.session import Relabelling, Session
 from automarkerlabel.review.editing.state import State, state_of
 
 if TYPE_CHECKING:  # with it torch, which only labelling needs
-    from automarkerlabel.labellers.methods import Method
+    from automarkerlabel.labellers.labeller import Labeller
 
 Tell = Callable[[str], None]
-# What a journal may name of `methods.Wanted`.
+# What a journal may name of `methods.LabelRequest`.
 _WANTED = {"model": str, "reference": str, "reference_frame": int, "marker_set": str, "training_values": str}
 
 
@@ -32,7 +32,7 @@ class Asked:
     """What `aml review` was asked for.
 
     labels   a file that has the trial's labels; None: it is labelled.
-    wanted   how to label: fields of `methods.Wanted` that the user named.
+    wanted   how to label: fields of `methods.LabelRequest` that the user named.
     exclude  columns that are computed points, too; see `io.read`.
     fresh    an earlier journal is set aside.
     """
@@ -42,7 +42,7 @@ class Asked:
     labels: Path | None = None
     wanted: Mapping[str, str | int] = field(default_factory=dict)
     exclude: str | None = None
-    heading_deg: float = 0.0
+    heading_deg: float | None = None
     min_confidence: float = 0.0
     keep_labels: bool = False
     units: str | None = None
@@ -140,7 +140,8 @@ def _how(journal: Journal) -> dict[str, Any] | None:
     if how is None:
         return None
     try:
-        wanted, heading = how["wanted"].items(), float(how["heading_deg"])
+        wanted, heading = how["wanted"].items(), how["heading_deg"]
+        heading = None if heading is None else float(heading)
         if all(type(v) is _WANTED[k] for k, v in wanted):
             return {"wanted": dict(wanted), "heading_deg": heading}
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
@@ -167,13 +168,13 @@ def _given(asked: Asked, trial: Trial, tell: Tell) -> _Begin:
 
 
 def _labelled(asked: Asked, trial: Trial, tell: Tell) -> _Begin:
-    from automarkerlabel.labellers.methods import notes_about
+    from automarkerlabel.labellers.request import notes_about
     from automarkerlabel.labellers.warnings import doubts_about
 
     tell(f"labelling {asked.source.name}")
     method = _method(asked, _plain(asked))
-    answer = method.answer(trial, asked.keep_labels, asked.heading_deg)
-    state = state_of(answer.labelling, trial, asked.min_confidence)
+    answer = method.label(trial, asked.keep_labels, asked.heading_deg)
+    state = state_of(answer, trial, asked.min_confidence)
     notes = (*notes_about(method), *doubts_about(answer, trial))
     return _Begin(state, answer.by, _plain(asked), notes, (), _segments(state.labels, answer.marker_set))
 
@@ -188,16 +189,16 @@ def _relabelling(asked: Asked, how: dict[str, Any] | None) -> Relabelling | None
 
 def _keeping_labels(asked: Asked, how: dict[str, Any]) -> KeepingLabels:
     method = _method(asked, how)
-    return lambda trial: method.answer(trial, True, how["heading_deg"]).labelling
+    return lambda trial: method.label(trial, True, how["heading_deg"])
 
 
-def _method(asked: Asked, how: dict[str, Any]) -> "Method":
-    from automarkerlabel.labellers.methods import Wanted, method_for
+def _method(asked: Asked, how: dict[str, Any]) -> "Labeller":
+    from automarkerlabel.labellers.request import LabelRequest, labeller_for
     from automarkerlabel.models.device import as_device
 
     wanted = dict(how["wanted"])
     paths = {k: Path(v) for k, v in wanted.items() if k in ("reference", "training_values")}
-    return method_for(Wanted(**wanted | paths, exclude=asked.exclude), as_device(asked.device))
+    return labeller_for(LabelRequest(**wanted | paths, exclude=asked.exclude), as_device(asked.device))
 
 
 def _plain(asked: Asked) -> dict[str, Any]:

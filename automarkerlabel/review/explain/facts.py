@@ -10,7 +10,7 @@ from automarkerlabel.core.labelling import Labelling
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.errors import InputError
 from automarkerlabel.labellers.doubtful import DOUBTFUL
-from automarkerlabel.labellers.methods import Answer
+from automarkerlabel.labellers.labeller import LabelResult
 from automarkerlabel.models.inputs import FEATURES
 from automarkerlabel.review.explain.explained import (
     NO_LABEL,
@@ -28,7 +28,13 @@ _MOST_CANDIDATES = 5
 
 
 def explain(
-    trial: Trial, name: str, answer: Answer, look: Look, n: int, frame: int | None = None, against: str | None = None
+    trial: Trial,
+    name: str,
+    answer: LabelResult,
+    look: Look,
+    n: int,
+    frame: int | None = None,
+    against: str | None = None,
 ) -> Explained:
     """Why tracklet `n` got its label.
 
@@ -37,7 +43,7 @@ def explain(
 
     Raises `InputError` for a frame outside of the tracklet and for an unknown or the same label.
     """
-    labelling, course = answer.labelling, look.course(n)
+    labelling, course = answer, look.course(n)
     t, classes = labelling.tracklets[n], (*labelling.labels, NO_LABEL)
     label = int(labelling.assigned[n]) % len(classes)  # -1 is the last class
     unseen = not len(course.middle)  # no window speaks of it

@@ -12,11 +12,12 @@ from automarkerlabel.core.labelling import LabelScores
 from automarkerlabel.core.reference import Reference
 from automarkerlabel.core.tracklets import Tracklet
 from automarkerlabel.core.trial import FloatArray, IntArray, Trial
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller
+from automarkerlabel.labellers.labeller import Labeller, LabelResult
+from automarkerlabel.labellers.matcher.labeller import PoseMatcher
 from automarkerlabel.labellers.matcher.occlusion import leaving_out
 from automarkerlabel.labellers.matcher.windows import MatchWindows, cut_match_windows
-from automarkerlabel.labellers.methods import Answer, ByLikeliestSet, ByModel, ByPose, Method
-from automarkerlabel.labellers.trajectory import Labeller
+from automarkerlabel.labellers.methods import AnyMarkerSetLabeller, ReferenceLabeller
+from automarkerlabel.labellers.trajectory import TrajectoryLabeller
 from automarkerlabel.marker_sets.pose_from_trial import pose_heading
 from automarkerlabel.models.inputs import Windows
 
@@ -75,22 +76,24 @@ class Look(Protocol):
         """Which way the body faces in a window; `places` `(n_labels, 3)` mm are those of the labels."""
 
 
-def look_into(method: Method, trial: Trial, heading_deg: float = 0.0) -> tuple[Answer, Look]:
-    """The labelling of a trial, and what to look at. Raises as `Method.answer`."""
-    if isinstance(method, ByModel):
-        answer = method.answer(trial, heading_deg=heading_deg)
-        return answer, LookByModel(method.labeller, trial, answer.labelling.tracklets, heading_deg)
-    if isinstance(method, ByLikeliestSet):
+def look_into(method: Labeller, trial: Trial, heading_deg: float | None = None) -> tuple[LabelResult, Look]:
+    """The labelling of a trial, and what to look at. Raises as `Labeller.answer`."""
+    if isinstance(method, TrajectoryLabeller):
+        answer = method.label(trial, heading_deg=heading_deg)
+        return answer, LookByModel(method, trial, answer.tracklets, heading_deg or 0.0)
+    if isinstance(method, AnyMarkerSetLabeller):
         method = method.settled(trial)
-    assert isinstance(method, ByPose)
-    answer = method.answer(trial)
-    return answer, LookByPose(method.matcher, trial, list(answer.labelling.tracklets), method.template.poses)
+    assert isinstance(method, ReferenceLabeller)
+    answer = method.label(trial)
+    return answer, LookByPose(method.matcher, trial, list(answer.tracklets), method.template.poses)
 
 
 class LookByModel:
     """Inside a model of trajectories."""
 
-    def __init__(self, labeller: Labeller, trial: Trial, tracklets: Sequence[Tracklet], heading_deg: float) -> None:
+    def __init__(
+        self, labeller: TrajectoryLabeller, trial: Trial, tracklets: Sequence[Tracklet], heading_deg: float
+    ) -> None:
         self.labeller, self.trial, self.tracklets, self.heading_deg = labeller, trial, tracklets, heading_deg
         kind = labeller.checkpoint.model_type
         self.mechanism = kind if labeller.legacy is not None else f"{kind}, {labeller.mechanism}"
@@ -173,7 +176,7 @@ class LookByPose:
     note = ""
 
     def __init__(
-        self, matcher: MatcherLabeller, trial: Trial, tracklets: list[Tracklet], references: Sequence[Reference]
+        self, matcher: PoseMatcher, trial: Trial, tracklets: list[Tracklet], references: Sequence[Reference]
     ) -> None:
         self.matcher, self.trial, self.tracklets = matcher, trial, tracklets
         self.scores, self.search = matcher.looked(trial, tracklets, references)

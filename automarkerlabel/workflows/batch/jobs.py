@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from automarkerlabel.audit.audit import Audit
     from automarkerlabel.filling.fill import FillOptions
     from automarkerlabel.io import Reading
-    from automarkerlabel.labellers.methods import Wanted
+    from automarkerlabel.labellers.request import LabelRequest
     from automarkerlabel.workflows.audit import AuditOptions
     from automarkerlabel.workflows.fill import FillSummary
     from automarkerlabel.workflows.label import LabelOptions, LabelSummary
@@ -27,17 +27,17 @@ _FILES = ("model", "reference", "marker_set", "training_values")  # of what is w
 class LabelWork:
     """Label a trial. Outputs of a task: the labelled copy, what windows looked at, the report."""
 
-    wanted: "Wanted"
+    wanted: "LabelRequest"
     options: "LabelOptions"
     device: str = "auto"
     attention: bool = False  # whether any task asks for it
 
     def prepare(self) -> Ready:
-        from automarkerlabel.labellers.methods import method_for, notes_about
+        from automarkerlabel.labellers.request import labeller_for, notes_about
         from automarkerlabel.models.device import as_device
-        from automarkerlabel.workflows.label import label_file
+        from automarkerlabel.workflows.label import label_with
 
-        method = method_for(self.wanted, as_device(self.device))
+        method = labeller_for(self.wanted, as_device(self.device))
         if self.attention:
             method.require_inside()
 
@@ -45,7 +45,7 @@ class LabelWork:
             output, attention, report = task.outputs
             assert output is not None
             options = replace(self.options, overwrite=task.overwrite)
-            return label_file(method, task.source, output, options, attention, report)
+            return label_with(method, task.source, output, options, attention, report)
 
         return Ready(do, notes_about(method))
 

@@ -12,8 +12,8 @@ from automarkerlabel.core.marker_set import from_trials
 from automarkerlabel.core.settings import WindowConfig
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.labellers.load import find_matcher
-from automarkerlabel.labellers.matcher.labeller import MatcherLabeller
-from automarkerlabel.labellers.trajectory import Labeller
+from automarkerlabel.labellers.matcher.labeller import PoseMatcher
+from automarkerlabel.labellers.trajectory import TrajectoryLabeller
 from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
 from automarkerlabel.models import make_config
 from automarkerlabel.training.settings import Augmentation, TrainSettings
@@ -55,12 +55,12 @@ def ways(models: Mapping[str, Path], trial: Trial, folder: Path, threads: int) -
     baseline = predecessor(folder, threads, 1)
     baseline.train()
     timed = partial(partial, _frames_per_s, trial.n_frames, threads)
-    found = [Labelled(BASELINE, None, timed(partial(Labeller.load(baseline.model).raw_scores, trial)))]
+    found = [Labelled(BASELINE, None, timed(partial(TrajectoryLabeller.of_file(baseline.model).raw_scores, trial)))]
     for name, path in models.items():
-        labeller = Labeller.load(path)
+        labeller = TrajectoryLabeller.of_file(path)
         found.append(Labelled(name, timed(partial(labeller.label, trial)), timed(partial(labeller.raw_scores, trial))))
     torch.set_num_threads(threads)
-    matcher = MatcherLabeller.load(str(find_matcher(None)))
+    matcher = PoseMatcher.load(str(find_matcher(None)))
     reference = reference_from_trial(made.labelled(2.0, "stand"))
     return [*found, Labelled(MATCHER, timed(partial(matcher.label, trial, reference)), None)]
 
