@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 from calibrate_matcher import case_of
 
-from automarkerlabel.assignment.assign import keep_confident
 from automarkerlabel.audit.distances import apart
 from automarkerlabel.core.reference import Reference
 from automarkerlabel.evaluation.metrics import compare, given_labels
@@ -58,7 +57,7 @@ def main() -> None:
             labeller.order = planted
             for on in (False, True):
                 labelling, _ = labeller.label(case.trial, reference, options=MatchOptions(permuted=on))
-                given = given_labels(case.trial, keep_confident(labelling, 0.5), case.labels)
+                given = given_labels(case.trial, labelling.above(0.5), case.labels)
                 found.append(compare(case, *given).accuracy)
         rows.append((number // len(every()) % 3, *found))
         print(number, *(reference.labels[n] for n in ring), *(f"{x:.4f}" for x in found), flush=True)
