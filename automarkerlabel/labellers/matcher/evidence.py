@@ -18,7 +18,7 @@ Array = npt.NDArray[np.float64]
 
 _LEAST = 0.01  # share of each answer that is spread evenly: one window alone rules nothing out
 _UNMATCHED = float(np.log(0.02))  # what a point without a counterpart is worth in a fit
-_NETWORK_SAYS = 0.3  # share of a mean log-probability that counts against distances: its windows err together
+_NETWORK_SAYS = 0.2  # share of a mean log-probability that counts against distances: its windows err together
 
 
 def combined(answer: Assignment, hidden: Tensor) -> Tensor:

@@ -39,6 +39,7 @@ Array = npt.NDArray[np.float64]
 
 _MOST_WORKERS = 8
 _LABEL_HEADINGS = 6  # about the one that labels tell
+_MOST_RENAMED = 3  # times, as labels that were put right tell more about the others
 _UNCALIBRATED = {"temperature": 1.0, "no_label_offset": 0.0}
 
 
@@ -164,19 +165,25 @@ class PoseMatcher:
             found = as_scores(windows, log_probs, first.labels, len(tracklets))
             return found.without_label_less_likely(self.no_label_offset) if self.no_label_offset else found
 
-        def by_distances(log_probs: Array, assigned: IntArray) -> Array:
-            if not options.distances or spread_mm is None:
-                return log_probs
-            pose = search.reference.positions
-            return with_distances(windows, log_probs, assigned, pose, spread_mm, options.distances)
-
-        evidence = by_distances(log_probs, assign(evidence_of(scores(log_probs)), sets)[0])
-        labelling = decided(scores(evidence))
         pose = search.reference.positions
-        if options.permuted and (right := put_right(windows, log_probs, labelling.assigned, pose)):
-            log_probs = right[0]
-            evidence = by_distances(*right)
-            labelling = decided(scores(evidence))
+
+        def by_distances(log_probs: Array, assigned: IntArray) -> tuple[Array, Array, Labelling]:
+            evidence = log_probs
+            if options.distances and spread_mm is not None:
+                evidence = with_distances(windows, log_probs, assigned, pose, spread_mm, options.distances)
+            return log_probs, evidence, decided(scores(evidence))
+
+        def by_neighbours(log_probs: Array, assigned: IntArray) -> tuple[Array, Array, Labelling]:
+            found = by_distances(log_probs, assigned)
+            for _ in range(_MOST_RENAMED if options.permuted else 0):
+                right = put_right(windows, found[0], found[2].assigned, pose)
+                if right is None:
+                    break
+                found = by_distances(*right)
+            return found
+
+        first_look = assign(evidence_of(scores(log_probs)), sets)[0]
+        log_probs, evidence, labelling = by_neighbours(log_probs, first_look)
         n_passes = 1
         if options.self_references and _worth_another(labelling, options):
             if options.refine:
@@ -184,8 +191,7 @@ class PoseMatcher:
             own = self_references(windows, labelling, search, options)
             if own:
                 log_probs = (log_probs + self._log_probs(windows, search.heading, own, options)[0]) / 2
-                evidence = by_distances(log_probs, labelling.assigned)
-                labelling = decided(scores(evidence))
+                log_probs, evidence, labelling = by_neighbours(log_probs, labelling.assigned)
                 n_passes = 2
         doubtful = hardly_worn(trial, labelling, options.least_worn)
         if doubtful.any():
