@@ -115,7 +115,8 @@ MinConfidence = Annotated[float, typer.Option(help="leave labels below this conf
 KeepLabels = Annotated[bool, typer.Option("--keep-labels", help="hold names fixed that are there, also unknown ones")]
 
 
-_NAMES = {"base": "from", "as_json": "json", "n_subjects": "subjects"}  # options called otherwise than their parameter
+# Options that are called otherwise than their parameter.
+_NAMES = {"base": "from", "as_json": "json", "n_subjects": "subjects", "subjects": "subject", "heading_deg": "heading"}
 
 
 def option_name(parameter: str) -> str:
