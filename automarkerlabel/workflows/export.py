@@ -62,6 +62,9 @@ def export_trial(source: Path, path: Path, options: TrialExport) -> Trial:
     if options.tidy and suffix != ".csv":
         raise InputError(f"tidy: expected with .csv, found {suffix}")
     trial = chosen(io.read(source, options.units, options.up, options.exclude), options)
+    if not trial.visible.any():
+        why = "".join(f"; {note}" for note in trial.notes if "hidden" in note)
+        raise TrialError(f"{source}: expected points to export, found none that is seen{why}")
     base = _OPENSIM if suffix == ".trc" else trial.axes
     axes = FileAxes(options.to_units or base.units, options.to_up or base.up)
     trial = replace(trial, axes=axes)
