@@ -17,6 +17,7 @@ from automarkerlabel.cli.options import (
     Trials,
     Units,
     Up,
+    refuse,
 )
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ FOUND = 4  # exit code
 
 
 def audit(
+    context: typer.Context,
     trials: Trials,
     reference: Reference = None,
     reference_frame: ReferenceFrame = None,
@@ -54,6 +56,8 @@ def audit(
     from automarkerlabel.workflows.batch.jobs import AuditWork
     from automarkerlabel.workflows.batch.task import Task
 
+    if model is None and marker_set is None:
+        refuse(context, ("device",), "--model or --marker-set beside it, found neither")
     wanted = LabelRequest(model, reference, reference_frame, marker_set, exclude=exclude)
     tasks = [Task(x.path) for x in files_of(trials)]
     if csv is not None:

@@ -17,6 +17,8 @@ from automarkerlabel.cli.options import (
     Seed,
     Units,
     Up,
+    refuse,
+    refuse_both,
 )
 from automarkerlabel.errors import InputError
 
@@ -25,8 +27,11 @@ if TYPE_CHECKING:
     from automarkerlabel.labellers.labeller import Labeller
     from automarkerlabel.simulate.corrupt import Corruption
 
+_BROKEN = ("cuts", "occlude", "ghosts", "swaps", "hidden_markers", "rotate")
+
 
 def evaluate(
+    context: typer.Context,
     data: Data,
     model: Annotated[
         list[str] | None,
@@ -61,6 +66,7 @@ def evaluate(
     from automarkerlabel.models.device import as_device
     from automarkerlabel.simulate.corrupt import Corruption
 
+    _check_choice(context, protocol, calibrate)
     model = model or []
     if len(set(model)) != len(model):
         raise InputError(f"--model: expected each model once, found {', '.join(model)}")
@@ -85,6 +91,15 @@ def evaluate(
         console.print_json(report)
         return
     _print(report, model)
+
+
+def _check_choice(context: typer.Context, protocol: str, calibrate: bool) -> None:
+    """Raise `InputError` for an option that the protocol or a calibration has no use for."""
+    if calibrate:
+        for name in ("protocol", "min_confidence"):
+            refuse_both(context, name, "calibrate", "calibrating neither labels nor compares")
+    if protocol == "soma":
+        refuse(context, _BROKEN, "--protocol own beside it, found soma, whose five settings are fixed")
 
 
 def _calibrated_file(models: list[str], wanted: bool, out: Path | None) -> tuple[Path, Path] | None:

@@ -20,6 +20,7 @@ from automarkerlabel.cli.options import (
     Units,
     Up,
     WornSet,
+    refuse,
 )
 from automarkerlabel.errors import InputError
 
@@ -30,6 +31,7 @@ _DOUBTFUL = 3  # trajectories, unless some are named
 
 
 def explain(
+    context: typer.Context,
     trial: Trial,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="picture (.png) of one trajectory, or folder for pictures")
@@ -65,7 +67,9 @@ def explain(
 
     if out is None and not as_json:
         raise InputError("expected -o with a picture (.png) or a folder, or --json, found neither")
-    if out is not None:
+    if out is None:
+        refuse(context, ("overwrite",), "-o beside it, found none")
+    else:
         picture.require()
     n_doubtful = doubtful or (0 if column or label else _DOUBTFUL)
     wanted = LabelRequest(model, reference, reference_frame, marker_set, training_values, exclude)

@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from automarkerlabel.cli import console
-from automarkerlabel.cli.options import Exclude, Overwrite, Rename, Units, Up
+from automarkerlabel.cli.options import Exclude, Overwrite, Rename, Units, Up, refuse_others
 from automarkerlabel.errors import InputError
 
 _ONNX = ".onnx"
 
 
 def export(
+    context: typer.Context,
     source: Annotated[Path, typer.Argument(help="trial, or with --to onnx a model file or name", show_default=False)],
     to: Annotated[
         str | None, typer.Option(help="trc, csv, c3d, tsv, parquet, hdf5, or onnx; otherwise the suffix of -o")
@@ -38,6 +39,7 @@ def export(
     """Write a trial in another format, or a model as ONNX."""
     target = _target(source, to, out)
     if target.suffix.lower() == _ONNX:
+        refuse_others(context, ("source", "to", "out", "overwrite"), "with ONNX, which takes a model and no trial")
         _export_model(source, target, overwrite)
         return
     from automarkerlabel.io.renaming import read_renaming

@@ -6,13 +6,14 @@ from typing import Annotated, Any
 import typer
 
 from automarkerlabel.cli import console
-from automarkerlabel.cli.options import AsJson, Exclude, Overwrite, Units, Up
+from automarkerlabel.cli.options import AsJson, Exclude, Overwrite, Units, Up, refuse
 from automarkerlabel.errors import AutoMarkerLabelError
 
 models = typer.Typer(help="Models that are there; old checkpoints to new.", no_args_is_help=True)
 
 
 def info(
+    context: typer.Context,
     files: Annotated[
         list[Path], typer.Argument(help="trials, marker sets (.xml, .osim, .vst, .vsk) or models", show_default=False)
     ],
@@ -22,8 +23,11 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Show what is in a trial, a marker set or a model."""
+    from automarkerlabel.io import READABLE
     from automarkerlabel.workflows.info import file_facts
 
+    if not any(path.suffix.lower() in READABLE for path in files):
+        refuse(context, ("units", "up", "exclude"), "a trial beside it, found none")
     shown, failed = [], 0
     for path in files:
         try:

@@ -86,6 +86,7 @@ def label(
     from automarkerlabel.workflows.label import LabelOptions
 
     refuse_both(context, "manifest", "dry_run", "a dry run does nothing to go on from")
+    refuse_both(context, "dump_attention", "dry_run", "a dry run writes no such file")
     options = LabelOptions(
         min_confidence=min_confidence, keep_labels=keep_labels, all_labels=all_labels, units=units, up=up,
         exclude=exclude, heading_deg=heading, overwrite=overwrite, dry_run=dry_run, verify=not no_verify,
@@ -97,7 +98,7 @@ def label(
         training_values=training_values, exclude=exclude, subjects=named, n_subjects=subjects,
     )  # fmt: skip
     work = LabelWork(wanted, options, device, dump_attention is not None)
-    files = _Files(trials, out, None if dry_run else dump_attention, report, csv, review, manifest)
+    files = _Files(trials, out, dump_attention, report, csv, review, manifest)
     _label_all(work, files, jobs, cluster, as_json)
 
 

@@ -1,6 +1,7 @@
 """Options that several commands share, and those that the annotated fields of a settings class become."""
 
 import inspect
+import re
 import tomllib
 from collections.abc import Callable, Collection
 from dataclasses import MISSING, Field, fields
@@ -117,6 +118,7 @@ KeepLabels = Annotated[bool, typer.Option("--keep-labels", help="hold names fixe
 
 # Options that are called otherwise than their parameter.
 _NAMES = {"base": "from", "as_json": "json", "n_subjects": "subjects", "subjects": "subject", "heading_deg": "heading"}
+_PARAMETERS = re.compile("[a-z][a-z_0-9]*(?:(?:, | and )[a-z][a-z_0-9]*)*(?=: expected)")
 
 
 def option_name(parameter: str) -> str:
@@ -126,6 +128,29 @@ def option_name(parameter: str) -> str:
     ('--val-share', '--from')
     """
     return "--" + _NAMES.get(parameter, parameter).replace("_", "-")
+
+
+def options_of(command: Any) -> dict[str, str]:
+    """The options of a command as they are typed, by their parameters."""
+    return {p.name: max(p.opts, key=len) for p in command.params if p.name}
+
+
+def named_as_typed(message: str, command: Any) -> str:
+    """A message of the library that begins with parameters, with the command's options in their place.
+
+    "n_subjects: expected ..." becomes "--subjects: expected ..."; other messages stay as they are.
+    """
+    found = _PARAMETERS.match(message)
+    if found is None:
+        return message
+    known = {option for p in command.params for option in p.opts}
+    parts = re.split("(, | and )", found[0])
+    for n in range(0, len(parts), 2):
+        asked = [x for x in (option_name(parts[n]), "--" + parts[n].replace("_", "-")) if x in known]
+        if not asked:
+            return message
+        parts[n] = asked[0]
+    return "".join(parts) + message[found.end() :]
 
 
 def given_options(context: typer.Context) -> list[str]:
@@ -138,11 +163,19 @@ def refuse_others(context: typer.Context, known: Collection[str], why: str) -> N
     """Raise `InputError` for the first option on the command line that is not among the `known` parameters."""
     for name in given_options(context):
         if name not in known:
-            raise InputError(f"{option_name(name)}: expected none {why}")
+            raise InputError(f"{options_of(context.command)[name]}: expected none {why}")
+
+
+def refuse(context: typer.Context, parameters: Collection[str], expected: str) -> None:
+    """Raise `InputError` for the first of these on the command line; `expected` says what it lacks."""
+    for name in given_options(context):
+        if name in parameters:
+            raise InputError(f"{options_of(context.command)[name]}: expected {expected}")
 
 
 def refuse_both(context: typer.Context, parameter: str, beside: str, why: str) -> None:
     """Raise `InputError` if an option stands on the command line beside one that it cannot go with."""
     given = given_options(context)
     if parameter in given and beside in given:
-        raise InputError(f"{option_name(parameter)}: expected no {option_name(beside)} beside it, found both; {why}")
+        typed = options_of(context.command)
+        raise InputError(f"{typed[parameter]}: expected no {typed[beside]} beside it, found both; {why}")

@@ -23,10 +23,16 @@ from automarkerlabel.cli.options import (
     Units,
     Up,
     WornSet,
+    refuse,
 )
+
+# What only labelling uses, and why it is refused where names are shown.
+_LABELLING = ("heading", "min_confidence", "device")
+_NAMED = "--reference, --marker-set or --model beside it, found a trial whose own names are shown"
 
 
 def report(
+    context: typer.Context,
     trial: Trial,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="page, .html (default: beside the trial)")] = None,
     reference: Reference = None,
@@ -59,6 +65,7 @@ def report(
     read, named = work.read_for_report(trial, page, options)
     says_how = keep_labels or replace(wanted, exclude=None) != LabelRequest()
     if named and not says_how:
+        refuse(context, _LABELLING, _NAMED)
         work.report_names(trial, page, read)
     else:
         from automarkerlabel.labellers.request import labeller_for, notes_about

@@ -23,11 +23,14 @@ from automarkerlabel.cli.options import (
     Units,
     Up,
     WornSet,
+    given_options,
+    refuse_both,
 )
 from automarkerlabel.errors import InputError
 
 
 def review(
+    context: typer.Context,
     trial: Trial,
     labels: Annotated[
         Path | None, typer.Option(help="the same trial with labels, to begin with; it may be the trial itself")
@@ -49,6 +52,7 @@ def review(
     Labels are those of --labels, of the trial itself, or found as aml label finds them. Every edit is on disk at once;
     the same command goes on where it ended. Ctrl-C ends it.
     """
+    refuse_both(context, "keep_labels", "labels", "those are what editing begins with")
     missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
     if missing:
         raise InputError(
@@ -66,9 +70,11 @@ def review(
     wanted = {k: v if isinstance(v, int) else str(v) for k, v in named.items() if v is not None}
     inputs = tuple(Path(x) for x in (labels, *wanted.values()) if x is not None and not isinstance(x, int))
     outputs = outputs_for(trial, out, inputs, overwrite, not no_verify)
+    only_labelling = tuple(x for x in given_options(context) if x in ("heading", "min_confidence", "device"))
     asked = Asked(
-        trial, outputs, labels, wanted, exclude, heading, min_confidence, keep_labels, units, up, device, fresh
-    )
+        trial, outputs, labels, wanted, exclude, heading, min_confidence, keep_labels, units, up, device, fresh,
+        only_labelling,
+    )  # fmt: skip
     session = opened(asked, console.say)
 
     def started(address: str) -> None:

@@ -6,10 +6,13 @@ from typing import Annotated
 import typer
 
 from automarkerlabel.cli import console
-from automarkerlabel.cli.options import AsJson, Overwrite
+from automarkerlabel.cli.options import AsJson, Overwrite, refuse
+
+_BROKEN = ("cuts", "occlude", "ghosts", "swaps", "hidden_markers", "rotate")
 
 
 def simulate(
+    context: typer.Context,
     out: Annotated[Path, typer.Option("-o", "--out", help="folder for the trials; made if it is not there")],
     marker_set: Annotated[
         str, typer.Option(help="name of a marker set (aml marker-sets list), or an OpenSim .xml or .osim")
@@ -42,6 +45,8 @@ def simulate(
     from automarkerlabel.simulate import dataset
     from automarkerlabel.simulate.corrupt import Corruption
 
+    if not corrupt:
+        refuse(context, _BROKEN, "--corrupt beside it, found none")
     corruption = Corruption(cuts, occlude, ghosts, swaps, rotate, hidden_markers, seed) if corrupt else None
     worn = dataset.worn_set(marker_set)
     motions = dataset.find_motions(motion or [], lambda name, message: console.say(f"note: {name} left out: {message}"))

@@ -26,6 +26,8 @@ from automarkerlabel.cli.options import (
     given_options,
     option_name,
     read_config,
+    refuse,
+    refuse_both,
     refuse_others,
 )
 from automarkerlabel.cli.train_forecaster import train_forecaster
@@ -148,6 +150,7 @@ def train(
         refuse_others(context, _FORECAST, "with --task forecast, which has no such choice")
         train_forecaster(options, options.new_names())
         return
+    _check_trials(context, options)
     stored = read_config(config, {*options.settings, "model_type", "preset"})  # `aml tune` writes the last two
     chosen, why = model_type or stored.pop("model_type", None), list[str]()
     if chosen is None:
@@ -176,6 +179,14 @@ def train(
         _train_legacy(options, training_values, changed)
         return
     _train_trajectories(options, chosen, preset, changed, why)
+
+
+def _check_trials(context: typer.Context, options: TrainOptions) -> None:
+    """Raise `InputError` for an option about labelled trials where none are, or are to be held out."""
+    if not options.data and not options.val:
+        refuse(context, ("units", "up", "exclude", "rename", "val_by"), "labelled trials beside it, found none")
+    for name in ("val_share", "val_by"):
+        refuse_both(context, name, "val", "those trials alone are held out")
 
 
 def _shared(options: TrainOptions, out: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from automarkerlabel.cli.options import (
     ValShare,
     add_field_options,
     read_config,
+    refuse_both,
 )
 from automarkerlabel.core.settings import WindowConfig
 from automarkerlabel.errors import InputError
@@ -34,6 +35,7 @@ _MINUTES = 30.0
 
 @add_field_options(TrainSettings, WindowConfig, Augmentation, NetworkSettings)
 def tune(
+    context: typer.Context,
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="the study, a SQLite file; gone on with where it exists")],
     best: Annotated[
@@ -64,6 +66,8 @@ def tune(
     from automarkerlabel.training.tuning.space import Search
     from automarkerlabel.training.tuning.study import require_optuna
 
+    for name in ("val_share", "val_by"):
+        refuse_both(context, name, "val", "those trials alone are held out")
     require_optuna()
     if plots is not None:
         results.require_matplotlib()

@@ -30,7 +30,7 @@ class FillOptions:
     method: str = AUTO
 
     def __post_init__(self) -> None:
-        for name, value in (("--max-gap-s", self.max_gap_s), ("--max-error-mm", self.max_error_mm)):
+        for name, value in (("max_gap_s", self.max_gap_s), ("max_error_mm", self.max_error_mm)):
             if not value > 0:
                 raise InputError(f"{name}: expected a number above 0, found {value:g}")
         if self.method not in (AUTO, *ALL_METHODS):
@@ -85,7 +85,7 @@ def fill(trial: Trial, options: FillOptions | None = None, model: Model | None =
     """
     options = options or FillOptions()
     if options.method in MODEL_METHODS and model is None:
-        raise InputError(f"--method {options.method}: expected --model with a forecaster beside it, found none")
+        raise InputError(f"method: expected --model with a forecaster beside {options.method}, found none")
     named = [column for _, column in labelled_columns(trial)]
     if not named:
         raise TrialError("expected a labelled trial, found no marker with a name; label it first (aml label)")

@@ -70,7 +70,8 @@ def labeller_for(request: LabelRequest, device: str = "cpu", template: Template 
     path = load.find_matcher(request.model)
     if path is None:
         if request.several:
-            raise ModelError(f"subjects: expected the matcher, found {request.model}, a model of trajectories")
+            name = "subjects" if request.subjects else "n_subjects"
+            raise ModelError(f"{name}: expected the matcher, found {request.model}, a model of trajectories")
         return _trajectory_model(request, device)
     if request.training_values is not None:
         raise ModelError(f"training_values: expected none with the matcher {path.name}, which needs no such file")
@@ -99,10 +100,10 @@ def _worn(request: LabelRequest, matcher: Path) -> Template | None:
 def _by_subjects(request: LabelRequest, path: Path, device: str) -> Labeller:
     """As `labeller_for`, of several people."""
     if request.subjects:
-        beside = [("--reference", request.reference), ("--subjects", request.n_subjects)]
-        for option, given in [*beside, ("--reference-frame", request.reference_frame)]:
+        beside = [("reference", request.reference), ("n_subjects", request.n_subjects)]
+        for name, given in [*beside, ("reference_frame", request.reference_frame)]:
             if given is not None:
-                raise InputError(f"{option}: expected none beside --subject NAME=REFERENCE, found {given}")
+                raise InputError(f"{name}: expected none beside --subject NAME=REFERENCE, found {given}")
         subjects = named_subjects(request.subjects, request.marker_set, request.exclude)
         return SubjectsLabeller(PoseMatcher.load(path, device), subjects)
     names = numbered_names(request.n_subjects or 0)
@@ -151,10 +152,10 @@ def labellers_for(request: LabelRequest, models: Sequence[str], device: str) -> 
 
 
 def _trajectory_model(request: LabelRequest, device: str) -> TrajectoryLabeller:
-    for option, given in (("--reference", request.reference), ("--reference-frame", request.reference_frame)):
+    for name, given in (("reference", request.reference), ("reference_frame", request.reference_frame)):
         if given is not None:
             raise ModelError(
-                f"{option}: expected the matcher, found {request.model}, a model of trajectories,"
+                f"{name}: expected the matcher, found {request.model}, a model of trajectories,"
                 " which has labels of its own; leave --model away"
             )
     marker_set = None if request.marker_set is None else Path(request.marker_set)

@@ -185,9 +185,10 @@ def _defined(
     source: Path, name: str, frame: int | None, units: str | None, up: str | None, exclude: str | None
 ) -> Definition:
     suffix = source.suffix.lower()
+    of_trials = {"frame": frame, "units": units, "up": up, "exclude": exclude}
     if suffix in (_SUFFIX, *opensim.SUFFIXES):
-        if frame is not None or units is not None or up is not None or exclude is not None:
-            raise InputError(f"{source.name}: expected --frame, --units, --up and --exclude with a trial only")
+        for given in (x for x, value in of_trials.items() if value is not None):
+            raise InputError(f"{given}: expected a trial beside it, found {source.name}, which is none")
         if suffix == _SUFFIX:
             return replace(read_definition(source), name=name)
         found = body_places(opensim.read_marker_set(source))
@@ -206,15 +207,15 @@ def _defined(
 def _marked(lines: Sequence[MarkerLine], static_only: str | None, optional: str | None) -> tuple[MarkerLine, ...]:
     """Lines with `worn` set for labels in which an expression is found."""
     patterns = []
-    for option, text, worn in (("--static-only", static_only, "static"), ("--optional", optional, "optional")):
+    for name, text, worn in (("static_only", static_only, "static"), ("optional", optional, "optional")):
         if text is None:
             continue
         try:
             pattern = re.compile(text)
         except re.error as error:
-            raise InputError(f"{option}: expected a regular expression, found {text!r} ({error})") from error
+            raise InputError(f"{name}: expected a regular expression, found {text!r} ({error})") from error
         if not any(pattern.search(line.label) for line in lines):
-            raise InputError(f"{option}: expected labels that match {text!r}, found none among {_some(lines)}")
+            raise InputError(f"{name}: expected labels that match {text!r}, found none among {_some(lines)}")
         patterns.append((pattern, worn))
     return tuple(
         replace(line, worn=next((worn for pattern, worn in patterns if pattern.search(line.label)), line.worn))

@@ -80,7 +80,7 @@ def make_config(name: str, preset: str = "light", **changes: Any) -> Config:
     known = kind.config.__dataclass_fields__
     strange = sorted(set(changes) - set(known))
     if strange:
-        raise ModelError(f"{name} has no setting {', '.join(strange)}; it has {', '.join(known)}")
+        raise ModelError(f"{strange[0]}: expected none with {name}, which has {', '.join(known)}")
     return kind.config(**{**kind.presets[preset], **changes})
 
 

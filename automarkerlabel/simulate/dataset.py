@@ -155,7 +155,7 @@ class Order:
     def __post_init__(self) -> None:
         for name, least in (("subjects", 1), ("trials", 0), ("seed", 0)):
             if getattr(self, name) < least:
-                raise InputError(f"--{name}: expected {least} or more, found {getattr(self, name)}")
+                raise InputError(f"{name}: expected {least} or more, found {getattr(self, name)}")
         if self.suffix not in FORMATS:
             raise InputError(f"format: expected one of {', '.join(FORMATS)}, found {self.suffix!r}")
 

@@ -53,10 +53,10 @@ class MatchPlan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        numbers = {"--steps": self.steps, "--minutes": self.minutes, "--batch-points": self.batch_points}
-        for option, value in numbers.items():
+        numbers = {"steps": self.steps, "minutes": self.minutes, "batch_points": self.batch_points}
+        for name, value in numbers.items():
             if value is not None and not value > 0:
-                raise InputError(f"{option}: expected more than 0, found {value}")
+                raise InputError(f"{name}: expected more than 0, found {value}")
         if self.cool_down is not None and (self.steps is None or not 0 <= self.cool_down <= self.steps):
             raise InputError(
                 f"cool_down: expected at most the number of --steps, found {self.cool_down} and"
@@ -71,7 +71,7 @@ class MatchPlan:
 def check(plan: MatchPlan) -> None:
     """Refuse early what would fail late. Raises `OutputError`, `InputError`, `ModelError`."""
     if plan.resume and plan.base is not None:
-        raise InputError("--resume and --from: expected one of them, found both")
+        raise InputError("resume and base: expected one of them, found both")
     if plan.resume:
         if not match_store.is_matcher(plan.out):
             raise ModelError(f"{plan.out}: expected the matcher of an earlier run to go on with, found none")

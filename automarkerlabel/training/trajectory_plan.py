@@ -92,7 +92,7 @@ def check(plan: Plan) -> None:
 
 def _check_files(plan: Plan | LegacyPlan, state_name: str, sources: Sequence[Path] = ()) -> None:
     if plan.resume and plan.base is not None:
-        raise InputError("--resume and --from: expected one of them, found both")
+        raise InputError("resume and base: expected one of them, found both")
     if not plan.resume:
         check_output(plan.out, sources, plan.overwrite)
         state = plan.out.with_name(plan.out.name + ".run") / state_name

@@ -58,7 +58,7 @@ def export_trial(source: Path, path: Path, options: TrialExport) -> Trial:
     files.check_output(path, [source], options.overwrite, io.WRITABLE)
     suffix = path.suffix.lower()
     if suffix not in _OWN_AXES and (options.to_units or options.to_up):
-        raise InputError(f"--to-units, --to-up: expected with .c3d or .trc, found {suffix}, which is in mm with z up")
+        raise InputError(f"to_units, to_up: expected with .c3d or .trc, found {suffix}, which is in mm with z up")
     if options.tidy and suffix != ".csv":
         raise InputError(f"tidy: expected with .csv, found {suffix}")
     trial = chosen(io.read(source, options.units, options.up, options.exclude), options)

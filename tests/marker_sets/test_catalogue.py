@@ -229,7 +229,7 @@ def test_a_file_of_ones_own_is_checked_and_copied(tmp_path):
     catalogue.add(source, "copy", optional="B")
     assert catalogue.find("copy").worn == {"L.X": "always", "B": "optional", "C": "always"}
     assert catalogue.find(source).title == "Ours"
-    with pytest.raises(InputError, match="with a trial only"):
+    with pytest.raises(InputError, match="expected a trial beside it"):
         catalogue.add(source, "other", frame=3)
 
 

@@ -118,7 +118,7 @@ def test_the_paper_preset_has_the_sizes_of_the_ancestor_and_its_extension():
         (lambda: make_config("gru"), "lstm, transformer, hybrid"),
         (lambda: make_config("lstm", "huge"), "preset"),
         (lambda: make_config("lstm", heads=3), "heads"),
-        (lambda: make_config("lstm", forecast=True), "lstm has no setting forecast"),
+        (lambda: make_config("lstm", forecast=True), "forecast: expected none with lstm"),
         (lambda: build("hybrid", make_config("hybrid", heads=3), WIDTH, TIME, CLASSES), "3 heads"),
         (lambda: build("hybrid", make_config("lstm"), WIDTH, TIME, CLASSES), "HybridConfig"),
     ],

@@ -123,8 +123,7 @@ def _template(name: str, what: str, marker_set: str | None, exclude: str | None)
     if len(present) > 1:
         if name not in present:
             raise InputError(
-                f"--subject {name}: expected {path} to name one subject or {name} among several,"
-                f" found {', '.join(present)}"
+                f"subjects: expected {path} to name one subject or {name} among several, found {', '.join(present)}"
             )
         trial = one_subject(trial, name)
     return template_from_trial(trial, path.name, marker_set=marker_set)

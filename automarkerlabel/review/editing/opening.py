@@ -35,6 +35,7 @@ class Asked:
     wanted   how to label: fields of `labellers.request.LabelRequest` that the user named.
     exclude  columns that are computed points, too; see `io.read`.
     fresh    an earlier journal is set aside.
+    for_labelling  parameters that the user named and only labelling uses; refused where nothing is labelled.
     """
 
     source: Path
@@ -49,6 +50,7 @@ class Asked:
     up: str | None = None
     device: str = "cpu"
     fresh: bool = False
+    for_labelling: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_confidence <= 1:
@@ -121,6 +123,8 @@ def _gone_on(asked: Asked, trial: Trial, sha256: str, journal: Journal, tell: Te
             " say the same, or use --fresh"
         )
     how = _plain(asked) if asked.wanted else _how(journal)
+    if how is None:
+        _refuse_labelling(asked)
     reviewed = Reviewed(asked.source, sha256, asked.read_with, str(head.get("labelled_by")))
     session = Session(trial, reviewed, asked.outputs, journal, _relabelling(asked, how))
     try:
@@ -156,7 +160,15 @@ def _has_labels(asked: Asked, trial: Trial) -> bool:
     return not (asked.wanted or asked.keep_labels) and bool(labelled_columns(trial))
 
 
+def _refuse_labelling(asked: Asked) -> None:
+    """Raise `InputError` for what only labelling uses."""
+    for name in asked.for_labelling:
+        raise InputError(f"{name}: expected --model, --reference or --marker-set beside it, found a trial with labels")
+
+
 def _given(asked: Asked, trial: Trial, tell: Tell) -> _Begin:
+    if not asked.wanted:
+        _refuse_labelling(asked)
     file = asked.labels or asked.source
     others = "" if asked.labels else "; --model, --reference or --marker-set find others"
     tell(f"labels: those in {file.name}{others}")

@@ -95,7 +95,7 @@ class Search:
         for name, least in (("jobs", 1), ("minutes", 0), ("trials", 0)):
             value = getattr(self, name)
             if value is not None and not value >= least:
-                raise InputError(f"--{name}: expected {least} or more, found {value}")
+                raise InputError(f"{name}: expected {least} or more, found {value}")
         if self.pruner not in PRUNERS:
             raise InputError(f"pruner: expected one of {', '.join(PRUNERS)}, found {self.pruner!r}")
         if self.minutes is None and self.trials is None:
