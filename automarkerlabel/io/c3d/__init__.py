@@ -95,7 +95,7 @@ def trial_of(layout: Layout, units: str | None = None, up: str | None = None) ->
         residuals = layout.residuals * np.float32(axes.mm_per_unit)
     return Trial(
         positions, labels, layout.rate_hz, residuals, layout.first_frame, axes, subjects, computed,
-        [*layout.notes, *notes, *doubts, *_missing(layout)],
+        [*layout.notes, *notes, *doubts, *_missing(layout), *_unbelieved(layout)],
     )  # fmt: skip
 
 
@@ -125,6 +125,17 @@ def _model_outputs(layout: Layout) -> frozenset[str]:
     groups = {*_MODEL_GROUPS, *layout.texts("POINT", "TYPE_GROUPS")}
     lists = (list_entries(layout, "POINT", group) for group in sorted(groups))
     return frozenset(split_prefix(decoded(x))[1] for entries in lists for x in entries if decoded(x))
+
+
+def _unbelieved(layout: Layout) -> list[str]:
+    """A note where coordinates are there, and the residuals of all say that nothing was measured."""
+    there = np.isfinite(layout.coordinates).all(2) & (layout.coordinates != 0).any(2)
+    if not there.any() or not layout.hidden.all():
+        return []
+    return [
+        f"{int(there.sum()):,} points have coordinates, but every residual is below 0, which says that none was"
+        " measured; so all are hidden. Export the trial again with residuals, or as TRC, if they are measured"
+    ]
 
 
 def _missing(layout: Layout) -> list[str]:

@@ -190,7 +190,8 @@ def _parse(data: bytes) -> Layout:
     header_scale, header_rate = header_floats[3], header_floats[5]
     header_start = (header[8] - 1) * BLOCK
     records, section = walk(data, start, order, header_start)
-    notes: list[str] = []
+    short = [r.name for r in records if r.kind and r.stop == r.end < section[1]]
+    notes = [f"no description, nor its length, behind the parameter {', '.join(short)}"] if short else []
 
     def parameter(name: str, group: str = "POINT") -> list[float]:
         for record in records:

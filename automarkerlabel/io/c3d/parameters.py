@@ -48,6 +48,9 @@ def walk(data: bytes, start: int, order: str, data_start: int) -> tuple[tuple[Re
         next_at = record.pointer + int(np.frombuffer(data, f"{order}u2", 1, record.pointer)[0])
         # A pointer of 0 ends the list; so does one that leaves the section, as some writers leave it.
         last = next_at == record.pointer or next_at > limit
+        if record.kind and next_at == record.stop:  # of a writer that forgets, or does not count, the description
+            next_at += data[next_at : next_at + 1] == b"\0"  # a name cannot be that short: it is an empty description
+            record = replace(record, end=next_at)
         if not last and next_at < record.end:
             raise FileFormatError(f"the parameter {record.name} overlaps the next one: the file is damaged")
         found.append(replace(record, end=record.end if last else next_at))
