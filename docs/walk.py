@@ -1,9 +1,9 @@
 """The way of a command through the files: python docs/walk.py [--package FOLDER] label TRIAL -o OUT ...
 
 Runs `aml` with the arguments given, and notes each module of the package when one of its functions is called for the
-first time, import time left out. Prints the modules in that order, a line for each stay in a room, and how often the way
-comes back to a room that it had left: once for each module that is met first on such a return. --package names a folder
-that holds another checkout of the package. Calls in other processes are not seen.
+first time, import time left out. Prints the modules in that order, a line for each stay in a room, and how many stays
+are in a room that the way had left before. --package names a folder that holds another checkout of the package. Calls in
+other processes are not seen.
 """
 
 import inspect
@@ -11,7 +11,7 @@ import sys
 import threading
 from itertools import groupby
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 
 NAME = "automarkerlabel"
 
@@ -31,9 +31,13 @@ class Walk:
         depth = getattr(self.importing, "depth", 0)
         if code.co_name == "<module>":
             self.importing.depth = depth + (1 if event == "call" else -1)
-        elif event == "call" and not depth and code.co_flags & inspect.CO_OPTIMIZED:
-            if code.co_filename.startswith(self.package):
-                self.modules.setdefault(code.co_filename.removeprefix(self.package))
+        elif event == "call" and not depth and _is_function(code) and code.co_filename.startswith(self.package):
+            self.modules.setdefault(code.co_filename.removeprefix(self.package))
+
+
+def _is_function(code: CodeType) -> bool:
+    """The body of a class runs like a function, without optimised names."""
+    return bool(code.co_flags & inspect.CO_OPTIMIZED)
 
 
 def stays(modules: list[str]) -> list[tuple[str, list[str]]]:
