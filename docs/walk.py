@@ -2,8 +2,8 @@
 
 Runs `aml` with the arguments given, and notes each module of the package when one of its functions is called for the
 first time, import time left out. Prints the modules in that order, a line for each stay in a room, and how many stays
-are in a room that the way had left before. --package names a folder that holds another checkout of the package. Calls in
-other processes are not seen.
+are in a room that the way had left before. --package names a folder that holds another checkout. Calls in other
+processes are not seen.
 """
 
 import inspect
