@@ -11,6 +11,11 @@ import typer
 
 from automarkerlabel.errors import InputError
 
+Val = Annotated[list[Path] | None, typer.Option(help="validation trials or folders, instead of held-out ones")]
+ValShare = Annotated[float, typer.Option(help="share of the trials that is held out")]
+ValBy = Annotated[str, typer.Option(help="hold out by whole trial or whole subject")]
+MarkerSetFile = Annotated[Path | None, typer.Option(help="OpenSim .xml or .osim; read from the trials if not given")]
+
 
 def add_field_options(*classes: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """A decorator: every field of `classes` becomes an option of the command, None unless given.
@@ -110,7 +115,8 @@ MinConfidence = Annotated[float, typer.Option(help="leave labels below this conf
 KeepLabels = Annotated[bool, typer.Option("--keep-labels", help="hold names fixed that are there, also unknown ones")]
 
 
-_NAMES = {"base": "from", "as_json": "json", "n_subjects": "subjects"}  # options called otherwise than their parameter
+# Options that are called otherwise than their parameter.
+_NAMES = {"base": "from", "as_json": "json", "n_subjects": "subjects", "subjects": "subject", "heading_deg": "heading"}
 
 
 def option_name(parameter: str) -> str:
@@ -133,3 +139,10 @@ def refuse_others(context: typer.Context, known: Collection[str], why: str) -> N
     for name in given_options(context):
         if name not in known:
             raise InputError(f"{option_name(name)}: expected none {why}")
+
+
+def refuse_both(context: typer.Context, parameter: str, beside: str, why: str) -> None:
+    """Raise `InputError` if an option stands on the command line beside one that it cannot go with."""
+    given = given_options(context)
+    if parameter in given and beside in given:
+        raise InputError(f"{option_name(parameter)}: expected no {option_name(beside)} beside it, found both; {why}")

@@ -14,10 +14,14 @@ from automarkerlabel.cli.options import (
     AsJson,
     Device,
     Exclude,
+    MarkerSetFile,
     Overwrite,
     Rename,
     Units,
     Up,
+    Val,
+    ValBy,
+    ValShare,
     add_field_options,
     given_options,
     option_name,
@@ -52,10 +56,6 @@ Preset = Annotated[
 ]
 Base = Annotated[str | None, typer.Option("--from", help="start from the weights of this model")]
 Resume = Annotated[bool, typer.Option("--resume", help="go on where an interrupted run of the same -o stopped")]
-Val = Annotated[list[Path] | None, typer.Option(help="validation trials or folders, instead of held-out ones")]
-ValShare = Annotated[float, typer.Option(help="share of the trials that is held out")]
-ValBy = Annotated[str, typer.Option(help="hold out by whole trial or whole subject")]
-MarkerSetFile = Annotated[Path | None, typer.Option(help="OpenSim .xml or .osim; read from the trials if not given")]
 TrainingValues = Annotated[
     Path | None,
     typer.Option(help="go on training a checkpoint of the predecessor (--from): its trainingvals_*.pickle"),

@@ -60,7 +60,7 @@ def export_trial(source: Path, path: Path, options: TrialExport) -> Trial:
     if suffix not in _OWN_AXES and (options.to_units or options.to_up):
         raise InputError(f"--to-units, --to-up: expected with .c3d or .trc, found {suffix}, which is in mm with z up")
     if options.tidy and suffix != ".csv":
-        raise InputError(f"--tidy: expected with .csv, found {suffix}")
+        raise InputError(f"tidy: expected with .csv, found {suffix}")
     trial = chosen(io.read(source, options.units, options.up, options.exclude), options)
     base = _OPENSIM if suffix == ".trc" else trial.axes
     axes = FileAxes(options.to_units or base.units, options.to_up or base.up)
@@ -111,7 +111,7 @@ def _frames(trial: Trial, wanted: tuple[int | None, int | None]) -> tuple[int, i
     last_wanted = last if wanted[1] is None else wanted[1]
     if not trial.first_frame <= first_wanted <= last_wanted <= last:
         raise TrialError(
-            f"--frames: expected frames from {trial.first_frame} to {last}, found {first_wanted}:{last_wanted}"
+            f"frames: expected frames from {trial.first_frame} to {last}, found {first_wanted}:{last_wanted}"
         )
     return first_wanted - trial.first_frame, last_wanted - trial.first_frame + 1
 
@@ -130,6 +130,6 @@ def _columns(trial: Trial, options: TrialExport) -> list[int]:
     for label in options.labels:
         own = [c for c in left if label in (full[c], trial.labels[c])]
         if not own:
-            raise TrialError(f"--labels: expected labels of the trial, found {label!r}; it has {', '.join(full[:60])}")
+            raise TrialError(f"labels: expected labels of the trial, found {label!r}; it has {', '.join(full[:60])}")
         found += own
     return list(dict.fromkeys(found))

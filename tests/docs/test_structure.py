@@ -29,3 +29,11 @@ def test_a_circle_is_one_floor():
 def test_a_long_function_is_named():
     text = "def short():\n" + "    x = 1\n" * 59 + "def long():\n" + "    x = 1\n" * 60
     assert structure.long_functions({"cli/a.py": text}) == [(61, "cli/a.py:long")]
+
+
+def test_the_package_keeps_its_measure():
+    """14 rooms, 4 loose modules, no circle, and no function that is too long to read at once."""
+    found = structure.counts(dict(structure.files_here()))
+    assert (found["rooms"], found["loose modules"]) == (14, 4)
+    assert found["pairs of places that import each other"] == 0
+    assert structure.long_functions(dict(structure.files_here())) == []

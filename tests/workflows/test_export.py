@@ -67,9 +67,9 @@ def test_frames_labels_prefix_and_names() -> None:
     assert chosen(trial, TrialExport(frames=(16, None))).first_frame == 16
     assert chosen(trial, TrialExport(labels=["LHJC", "LASI"])).computed == {0}
     for frames in ((10, 12), (12, 11), (12, 17)):
-        with pytest.raises(TrialError, match="--frames: expected frames from 11 to 16"):
+        with pytest.raises(TrialError, match="frames: expected frames from 11 to 16"):
             chosen(trial, TrialExport(frames=frames))
-    with pytest.raises(TrialError, match="--labels: expected labels of the trial, found 'C7'; it has Nick:LASI"):
+    with pytest.raises(TrialError, match="labels: expected labels of the trial, found 'C7'; it has Nick:LASI"):
         chosen(trial, TrialExport(labels=["C7"]))
 
 
@@ -103,8 +103,8 @@ def test_tidy_csv(source: Path, tmp_path: Path) -> None:
         (["--to", "mat"], "--to: expected c3d, trc, csv, tsv, hdf5, parquet, onnx, found 'mat'"),
         ([], "expected --to or -o"),
         (["--to", "trc", "-o", "x.csv"], "expected an output that ends in .trc, found x.csv"),
-        (["--to", "trc", "--frames", "12"], "--frames: expected A:B"),
-        (["--to", "trc", "--frames", "a:b"], "--frames: expected A:B"),
+        (["--to", "trc", "--frames", "12"], "frames: expected A:B"),
+        (["--to", "trc", "--frames", "a:b"], "frames: expected A:B"),
         (["--to", "tsv", "--to-up", "y"], "--to-units, --to-up: expected with .c3d or .trc, found .tsv"),
         (["--to", "trc", "--to-up", "w"], "up axis: expected one of"),
         (["--to", "trc", "--tidy"], "--tidy: expected with .csv"),
