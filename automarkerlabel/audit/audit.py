@@ -24,13 +24,17 @@ from automarkerlabel.core.trial import BoolArray, FloatArray, IntArray, Trial, r
 from automarkerlabel.errors import TrialError
 
 KINDS = ("swap", "flip", "wrong name", "jump", "exchanged", "distance")
+# All chosen by hand on the development trials of docs/benchmarks/README.md#audit, and not fitted.
 _SURE = 0.99  # of a method's label that contradicts the given one
-_TURNED = -0.5  # cosine
-_WALKS_MM_S = 500.0
-_BACKWARDS = 0.5  # how sure it is that it is a mistake
+_TURNED = -0.5  # cosine between where the body faces and where it goes, below which it goes backwards
+_WALKS_MM_S = 500.0  # slower than that it may go any way
+_BACKWARDS = 0.5  # how sure it is that it is a mistake: people do walk backwards
 _BY_METHOD = 0.9  # a method errs, too
-_LEAST_KNOWN = 0.5
-_WHOLE = 0.9
+_LEAST_S = 0.25  # shorter pieces are not held against a label
+_LEAST_KNOWN = 0.5  # of the labels, that a method must know to be compared
+_WHOLE = 0.9  # of a column, from which on it is exchanged throughout
+_NATS_SCALE = 8.0  # by which nats become a rank from 0.5 to 1
+_MIRROR_NATS = 20.0  # of a body that is the mirror image: near the top of that rank
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class _Labelled:
         self.points = rearranged(self.points, [mistake])
 
     def add(self, kind: str, mistake: Mistake, why: str, sure: float | None = None) -> None:
-        by_nats = 1 - 0.5 * float(np.exp(-mistake.nats / 8))
+        by_nats = 1 - 0.5 * float(np.exp(-mistake.nats / _NATS_SCALE))
         self.found.append(
             Finding(
                 kind,
@@ -191,7 +195,7 @@ def _against(work: _Labelled, pose: Reference, pairs: IntArray, segments: Mappin
     own = Distances.of_motion(work.points)
     places = places * np.float32(relative_size(own, places))
     if len(pairs) and mirrored(work.points[moments_of(len(work.points), work.trial.rate_hz)], places, own):
-        everything = Mistake(0, len(work.points), *mirrored_pairs(pairs), 20.0)
+        everything = Mistake(0, len(work.points), *mirrored_pairs(pairs), _MIRROR_NATS)
         work.put_right(everything)
         work.add("flip", everything, "the mirror image of the reference")
         own = Distances.of_motion(work.points)
@@ -292,7 +296,11 @@ def _by_labelling(work: _Labelled, labelling: Labelling) -> list[str]:
         given, found = of_column.get(t.column), labelling.label_of(n)
         if given is None or found is None or work.names[given] not in known or found == work.names[given]:
             continue
-        if labelling.confidence[n] < _SURE or work.names[given] in told or (t.stop - t.start) < trial.rate_hz / 4:
+        if (
+            labelling.confidence[n] < _SURE
+            or work.names[given] in told
+            or (t.stop - t.start) < _LEAST_S * trial.rate_hz
+        ):
             continue
         other = index.get(found)
         if other is None:

@@ -18,15 +18,24 @@ from automarkerlabel.core.trial import BoolArray, FloatArray, IntArray, runs
 
 Array = npt.NDArray[np.float64]
 
+# All chosen by hand, with mistakes planted in the development trials of docs/benchmarks/README.md#audit, not fitted; no
+# sweep of them is kept.
 _KEEP_NATS = 0.6  # by which another label must fit better, for each label, to be a candidate
-_LEAST_MOMENTS = 2
-_MOST_CANDIDATES = 80
+_LEAST_MOMENTS = 2  # at which it must
+_MOST_CANDIDATES = 80  # for time alone: the likeliest are looked at first
 _CHANGE_NATS = 5.0  # cost of each change
 _LEAST_NATS = 8.0  # that an exchange must be worth in all
 _MOMENT_WEIGHT = 0.4  # twenty moments a second are not independent
-_IMPOSSIBLE = 50.0
-LEAST_S = 0.1
+_MOST_MOMENT_NATS = 8.0  # no moment says more, before the weight
+_IMPOSSIBLE = 50.0  # nats: more than any labels can gain, so that it is never taken
+_TOGETHER_NATS = 10.0  # for each of several exchanges in one frame, to be looked at early
+_LIMB_NATS = 20.0  # for a limb, to be looked at before single pairs
+_LIMB_GAIN = 1.0  # nats at some moment, from which on a limb is looked at
+_LIMB_SPREADS = 10.0  # beyond which a distance of a limb is no worse
+_CONTRAST = 3.0  # spreads between left and right, from which on a distance tells them apart fully
+LEAST_S = 0.1  # shorter mistakes are left, and borders as near are one
 HIDDEN_SHARE = 0.2  # of the time; a label that is seen less is hidden
+_FAR_MM = 1e4  # between labels whose distance is not known: farther than on any body
 
 
 @dataclass(frozen=True)
@@ -120,7 +129,7 @@ def _candidates(
     for together in at.values():
         if len(together) > 1:
             labels, should = (sum((x[n] for x in together), ()) for n in (0, 1))
-            add(_ordered(labels, should), 10.0 * len(together))
+            add(_ordered(labels, should), _TOGETHER_NATS * len(together))
     for x, nats in kinks.taken_up():
         add(x, nats)
     frames = moments_of(len(points), rate_hz)
@@ -176,7 +185,7 @@ def limbs(centre: Array, pairs: IntArray) -> list[IntArray]:
         return []
     left, right = pairs.T
     distance = np.fmin(centre[np.ix_(left, left)], centre[np.ix_(right, right)])
-    distance = np.where(np.isnan(distance), 1e4, distance)
+    distance = np.where(np.isnan(distance), _FAR_MM, distance)
     found: dict[tuple[int, ...], None] = {}
     for by in ("single", "average"):
         groups: list[list[int]] = [[n] for n in range(len(pairs))]
@@ -205,8 +214,8 @@ def _limbs(points: FloatArray, expected: Distances, pairs: IntArray) -> Iterator
         members = [index[tuple(p)] for p in block.tolist()]
         total[:, n] = gain[:, members][:, :, outside].sum((1, 2))
     best = total.argmax(1) if blocks else np.zeros(0, np.int64)
-    for n in np.unique(best[total.max(1) > 1.0]) if blocks else []:
-        yield mirrored_pairs(blocks[n]), 20.0
+    for n in np.unique(best[total.max(1) > _LIMB_GAIN]) if blocks else []:
+        yield mirrored_pairs(blocks[n]), _LIMB_NATS
 
 
 def _flip_gains(points: FloatArray, expected: Distances, pairs: IntArray) -> Array:
@@ -218,12 +227,12 @@ def _flip_gains(points: FloatArray, expected: Distances, pairs: IntArray) -> Arr
 
     def nats(distance: Array, label: IntArray) -> Array:
         off = np.abs(distance - expected.centre[label]) / expected.spread[label]
-        return np.asarray(np.log1p(np.square(np.minimum(off, 10.0))))
+        return np.asarray(np.log1p(np.square(np.minimum(off, _LIMB_SPREADS))))
 
     gain = nats(from_left, left) + nats(from_right, right) - nats(from_left, right) - nats(from_right, left)
     contrast = np.abs(expected.centre[left] - expected.centre[right])
     contrast = contrast / np.hypot(expected.spread[left], expected.spread[right])
-    found: Array = gain * np.minimum(np.nan_to_num(contrast) / 3, 1.0) ** 2
+    found: Array = gain * np.minimum(np.nan_to_num(contrast) / _CONTRAST, 1.0) ** 2
     return np.asarray(np.nan_to_num(found))
 
 
@@ -241,7 +250,7 @@ def _when(points: FloatArray, rate_hz: float, expected: Distances, kinks: Kinks,
     gain = np.zeros(len(here))
     for a, b in zip(labels, should, strict=True):
         gain += np.nan_to_num(cost[:, row[a]] - other[:, row[b]])
-    evidence[frames] = np.clip(gain, -8, 8) * _MOMENT_WEIGHT
+    evidence[frames] = np.clip(gain, -_MOST_MOMENT_NATS, _MOST_MOMENT_NATS) * _MOMENT_WEIGHT
     on, off = kinks.for_change(x)
     least = max(2, round(LEAST_S * rate_hz))
     mistakes = []
@@ -282,7 +291,7 @@ def _flips_joined(mistakes: list[Mistake], pairs: IntArray, rate_hz: float) -> l
     def sides(m: Mistake) -> bool:
         return all(frozenset(x) in of_pairs for x in zip(m.labels, m.should, strict=True))
 
-    near = 0.1 * rate_hz
+    near = LEAST_S * rate_hz
     joined: list[Mistake] = []
     for m in mistakes:
         same = [o for o in joined if sides(o) and abs(o.start - m.start) <= near and abs(o.stop - m.stop) <= near]

@@ -7,11 +7,12 @@ import numpy as np
 from automarkerlabel.audit.distances import Distances, apart
 from automarkerlabel.core.trial import FloatArray, IntArray
 
+# All chosen by hand, with flips planted in the development trials of docs/benchmarks/README.md#audit, and not fitted.
 _MOST_FLAT = 0.05  # volume of four points by the cube of their extent, below which they have no clear hand
 _MIRRORED = 0.35  # share of the fours that have the hand of the pose, below which the body is mirrored
-_FEWEST = 5
+_FEWEST = 5  # fours with a clear hand, without which nothing is said
 _N_NEAR = 6  # labels of which any three make a four with one
-_MOST_MOMENTS = 15
+_MOST_MOMENTS = 15  # for time alone: hands are asked for each exchange that is tried
 _NATS = 3.0  # of a label all of whose fours have the hand of the pose
 
 

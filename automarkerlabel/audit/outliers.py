@@ -8,9 +8,13 @@ from automarkerlabel.audit.distances import Distances, own_misfits
 from automarkerlabel.audit.exchanges import HIDDEN_SHARE, LEAST_S, Mistake
 from automarkerlabel.core.trial import BoolArray, FloatArray
 
+# All chosen by hand, with jumps planted in the development trials of docs/benchmarks/README.md#audit, and not fitted.
 _WRONG, _WORSE = 0.8, 0.5  # cost of distances after a leap, and by how much more than before it
-_LEAP_MM = 12.0
+_LEAP_MM = 12.0  # in one frame, and so many times the step before and after:
+_LEAP_TIMES = 3.0
 _GOES_ON = 0.25  # of a leap, within which a path is taken up
+_NATS = 10.0  # for a cost of 1: what is told of a leap is its rank
+_MOST_MOMENTS = 30  # of a stretch, for time alone
 
 
 def departures(points: FloatArray, rate_hz: float) -> list[Mistake]:
@@ -30,7 +34,7 @@ def departures(points: FloatArray, rate_hz: float) -> list[Mistake]:
             n_seen = np.isfinite(points[a:b, label, 0]).sum()
             if n_seen >= LEAST_S * rate_hz and level[n] > _WRONG and min(beside) < level[n] - _WORSE:
                 other = _taken_up(points, label, a, b)
-                mistakes.append(Mistake(a, b, (label,), (label if other is None else other,), 10.0 * level[n]))
+                mistakes.append(Mistake(a, b, (label,), (label if other is None else other,), _NATS * level[n]))
     return mistakes
 
 
@@ -50,7 +54,7 @@ def _taken_up(points: FloatArray, label: int, start: int, stop: int) -> int | No
 
 def _level(points: FloatArray, expected: Distances, label: int, start: int, stop: int) -> float:
     """The median cost of a label's distances over some frames."""
-    some = start + np.unique(np.linspace(0, stop - start - 1, 30).astype(np.int64))
+    some = start + np.unique(np.linspace(0, stop - start - 1, _MOST_MOMENTS).astype(np.int64))
     cost = own_misfits(points[some], expected, np.array([label]))[:, 0]
     known = cost[~np.isnan(cost)]
     return float(np.median(known)) if len(known) else 0.0
@@ -63,4 +67,4 @@ def _leaps(points: FloatArray) -> BoolArray:
     size = np.linalg.norm(step, axis=2)
     beside = np.zeros((2, *size.shape))
     beside[0, 1:], beside[1, :-1] = np.nan_to_num(size[:-1]), np.nan_to_num(size[1:])
-    return np.asarray(np.nan_to_num(size) > np.maximum(_LEAP_MM, 3 * beside.max(0)))
+    return np.asarray(np.nan_to_num(size) > np.maximum(_LEAP_MM, _LEAP_TIMES * beside.max(0)))

@@ -11,9 +11,11 @@ from automarkerlabel.core.trial import BoolArray, FloatArray, Trial
 Array = npt.NDArray[np.float64]
 Exchange = tuple[tuple[int, ...], tuple[int, ...]]  # labels, and of each the label that its points should carry
 
+# All chosen by hand, with mistakes planted in the development trials of docs/benchmarks/README.md#audit, not fitted.
 _TAKEN_UP_NATS = 4.0  # by which a path must go on better in another label to be a candidate
 _MOST_AT_ONCE = 4.0  # nats for a label going on elsewhere in the frame in which another ceases
-_MOST_SURPRISE = 12.0
+_MOST_SURPRISE = 12.0  # nats: no frame says more
+_NEARER = 0.5  # of the way that a label makes by itself, within which it must go on elsewhere
 
 
 class Kinks:
@@ -54,7 +56,7 @@ class Kinks:
         off = paths.crossed(frame, before, now)
         scale = np.maximum(self.scale[frame, both], self.scale[frame, label])
         gain = surprises(stay, scale) - surprises(off, scale)
-        for n in np.flatnonzero((gain > _TAKEN_UP_NATS) & (off < stay / 2)).tolist():
+        for n in np.flatnonzero((gain > _TAKEN_UP_NATS) & (off < _NEARER * stay)).tolist():
             yield ((int(both[n]),), (label,)), float(gain[n])
 
     def for_change(self, x: Exchange) -> tuple[Array, Array]:

@@ -19,6 +19,9 @@ from automarkerlabel.core.trial import BoolArray, IntArray
 
 Array = npt.NDArray[np.float64]
 
+# The numbers of the mixtures, down to _MISHAP_ODDS, were fitted by maximum likelihood to right trials: OpenCap's, two
+# walking trials of OpenSim's examples, and four simulated sets; some were then chosen by planted mistakes in the
+# development trials (docs/benchmarks/README.md#audit). Which, and by which script, is not on record.
 # Flesh: Student's t with three degrees of freedom and this scale.
 _FLESH_MM, _FLESH_SHARE, _OF_SPREAD, _LEAST_SPREAD_MM = 2.0, 0.008, 1.7, 3.0
 # A joint between them: odds, at a distance, growing as a power of it, and scale as a share of it.
@@ -30,12 +33,13 @@ _TURNED_MM, _TURNED_SHARE, _TURNED_ODDS, _TURNED_POWER = 5.0, 0.1, 0.12, 1.6
 # and of those that do: no joint, but a rare mishap, and flesh moves them by no more than this.
 _STIFF_MM, _STIFF_SHARE, _STIFF_RANGE_MM = 1.5, 0.004, 5.0
 _MISHAP_MM, _MISHAP_ODDS = 40.0, 0.018
-_TAILS = 2.72  # the integral of the curve below, in scales
-_MOVED_ABOUT_MM = 60.0  # how far a marker is put elsewhere, mostly
+_TAILS = 2.72  # the integral of 1 / (1 + x^2 / 3)^2, in scales: pi sqrt(3) / 2
+_MOVED_ABOUT_MM = 60.0  # how far a marker is put elsewhere, mostly: the middle of the 40 to 80 mm that are planted
+# Below: chosen by hand, with markers put elsewhere in the development trials, not fitted.
 N_WITNESSES = 5  # mates by which a place is found, at least,
 _MOST_WITNESSES, _BEYOND = 8, 3  # at most, and how many that share no segment with it
 _WITNESS_SHARE = 0.06  # of a distance, which counts as much against a mate as flesh does
-_STEPS, _MOST_STARTS = 8, 6
+_STEPS, _MOST_STARTS = 8, 6  # of the search for a place
 _DEPENDENT = 0.5  # nats are worth this much: distances of one label go wrong together
 
 

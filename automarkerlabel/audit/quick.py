@@ -12,8 +12,8 @@ from automarkerlabel.core.mirror import sides_in
 from automarkerlabel.core.source import Source
 from automarkerlabel.core.trial import Trial
 
-_MOST_S = 30.0  # of each trial that are looked at
-_MOST_TOLD = 3
+_MOST_S = 30.0  # of each trial that are looked at: for time alone, by hand
+_MOST_TOLD = 3  # so that a note stays a line
 
 
 def label_doubts(trial: Trial, name: str, frame: int | None = None) -> list[str]:

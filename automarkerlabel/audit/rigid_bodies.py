@@ -10,12 +10,14 @@ from automarkerlabel.core.trial import BoolArray, FloatArray, IntArray
 
 Array = npt.NDArray[np.float64]
 
-LEAST_MATES = 3
-_MOST_MATES = 8
-_MOST_MOMENTS = 100
-_FEWEST_MOMENTS = 3
-_FLESH_MM = 5.0  # by which markers are elsewhere on their segment than in the pose, each way
-_DEGREES = 3.0  # of Student's t
+LEAST_MATES = 3  # points that fix how a body lies in space
+_MOST_MATES = 8  # the stiffest; more add little, by hand
+_MOST_MOMENTS = 100  # for time alone, by hand
+_FEWEST_MOMENTS = 3  # the least with a middle and a spread
+# By which markers are elsewhere on their segment than in the pose, each way. Chosen by hand with markers put elsewhere
+# in the development trials (`--seed 5` and `--seed 41` of docs/benchmarks/README.md#audit), not fitted.
+_FLESH_MM = 5.0
+_DEGREES = 3.0  # of Student's t, as in `placement`
 
 
 def stiff_mates(own: Distances, places: Array, label: int, same: BoolArray) -> IntArray:

@@ -46,7 +46,7 @@ def evaluate(
     hidden_markers: Annotated[int, typer.Option(help="markers missing from the whole trial")] = 0,
     rotate: Annotated[bool, typer.Option(help="turn each trial to a random heading")] = True,
     seed: Seed = 0,
-    min_confidence: Annotated[float, typer.Option(help="leave labels below this confidence away")] = 0.5,
+    min_confidence: Annotated[float, typer.Option(help="leave out labels below this confidence")] = 0.5,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="fit the model's confidences to these trials and store that in its file")
     ] = False,

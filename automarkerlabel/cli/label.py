@@ -250,7 +250,7 @@ def _print(summary: "LabelSummary", brief: bool) -> None:
             [d.label if d.kept else f"({d.label})", d.column, _frames(d), f"{d.lowest:.2f}", d.second, d.why]
             for d in summary.doubtful[:_MOST_SHOWN]
         ]
-        title = f"look at these first ({len(summary.doubtful)} doubtful; labels in brackets were left away)"
+        title = f"look at these first ({len(summary.doubtful)} doubtful; labels in brackets were left out)"
         head = ["label", "column", "frames", "confidence", "or else", "why"]
         console.results.print(console.table(title, head, rows, frozenset({3})))
     console.results.print(f"written: {where}" if summary.output else where, markup=False)

@@ -106,13 +106,13 @@ WornSet = Annotated[
     typer.Option(help="worn set: a name (`aml marker-sets list`) or file (.toml, .xml, .osim, .vst, .vsk)"),
 ]
 Model = Annotated[
-    str | None, typer.Option(help="model file, or name of a model that comes along; default: the matcher")
+    str | None, typer.Option(help="model file, or name of a model that ships with the package; default: the matcher")
 ]
 TrainingValues = Annotated[Path | None, typer.Option(help="of a checkpoint of the predecessor")]
 Heading = Annotated[
     float | None, typer.Option(help="degrees that turn the person to face +x; only the predecessor's models need it")
 ]
-MinConfidence = Annotated[float, typer.Option(help="leave labels below this confidence away")]
+MinConfidence = Annotated[float, typer.Option(help="leave out labels below this confidence")]
 KeepLabels = Annotated[bool, typer.Option("--keep-labels", help="hold names fixed that are there, also unknown ones")]
 
 

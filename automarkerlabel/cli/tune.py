@@ -37,7 +37,7 @@ _MINUTES = 30.0
 def tune(
     context: typer.Context,
     data: Data,
-    out: Annotated[Path, typer.Option("-o", "--out", help="the study, a SQLite file; gone on with where it exists")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="the study, a SQLite file; resumed where it exists")],
     best: Annotated[
         Path | None, typer.Option(help="the best settings, for aml train --config (default: beside the study, .toml)")
     ] = None,

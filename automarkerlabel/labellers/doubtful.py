@@ -50,7 +50,7 @@ class Doubt:
 
 
 def review(labelling: Labelling, trial: Trial, min_confidence: float = 0.0) -> list[Doubt]:
-    """The doubtful labels of a labelling before any was left away, the most doubtful first."""
+    """The doubtful labels of a labelling before any was left out, the most doubtful first."""
     labelled = np.flatnonzero(labelling.assigned >= 0).tolist()
     unsure_trial = labelling.mean_confidence(trial) < _UNSURE_TRIAL
     found = []

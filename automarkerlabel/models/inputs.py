@@ -16,7 +16,9 @@ from automarkerlabel.core.trial import BoolArray, FloatArray, IntArray
 
 FEATURES = ("x", "y", "z", "distance", "speed", "acceleration", "seen")
 N_FEATURES = len(FEATURES)
-WAVES_PER_MM: FloatArray = np.array([4.0, 10.0, 25.0], np.float32) / 500.0  # radians a millimetre
+# Radians a millimetre: wave lengths of 785, 314 and 126 mm. Chosen by hand, not fitted; decision 002 says what they are
+# for. Every model file was trained with these.
+WAVES_PER_MM: FloatArray = np.array([4.0, 10.0, 25.0], np.float32) / 500.0
 UNIT_SCALE: FloatArray = np.ones(N_FEATURES, np.float32)
 INPUTS_PER_NEIGHBOUR = N_FEATURES + 2 * len(WAVES_PER_MM)  # numbers that a network takes, see `encode`
 SPEED = FEATURES.index("speed")

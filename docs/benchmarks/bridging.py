@@ -1,4 +1,4 @@
-"""Where a marker reappears after a gap, foretold from before it: by what `decide.continuity` uses, and by others.
+"""Where a marker reappears after a gap, foretold from before it: by `assignment/continuity.py`, and by others.
 
     python docs/benchmarks/bridging.py --model FORECASTER.ckpt TRIAL|FOLDER...
 

@@ -25,7 +25,7 @@ OTHER_OPTIONS = {
     "--help", "--version", "--nproc-per-node", "--index-url", "--lifetime", "--lifetime-stagger", "--scheduler-file",
     "--nthreads", "--nworkers",
     "--plain", "--runs",  # of tests/fuzz/run.py
-    "--before",  # of docs/structure.py
+    "--before", "--package",  # of docs/structure.py and docs/walk.py
 }  # fmt: skip
 
 

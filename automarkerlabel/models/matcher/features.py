@@ -12,14 +12,18 @@ from torch import Tensor
 
 from automarkerlabel.models.matcher.batch import MIDDLE
 
-_UNIT_MM = 500.0
-_POSITION_FREQUENCIES = (1.5, 3.0, 6.0, 12.0, 24.0)  # rad per 500 mm
-_DISTANCE_FREQUENCIES = (4.0, 10.0, 25.0)
-_N_NEAREST = 8
-_MAX_SPEED = 10.0  # m/s
-_FAR_MM = 2000.0
-_SIDE_MM = 800.0
-_N_DISTANCE, _N_SPREAD, _N_SIDE = 18, 6, 5
+# The weights that ship with the package were learnt with these, so that another number asks for a new training. They
+# were chosen by hand before it, not fitted; a prototype without Fourier features was long blind to centimetres.
+_UNIT_MM = 500.0  # so that positions on a body are about 1
+_POSITION_FREQUENCIES = (1.5, 3.0, 6.0, 12.0, 24.0)  # rad per 500 mm: wave lengths from 2.1 m to 131 mm
+_DISTANCE_FREQUENCIES = (4.0, 10.0, 25.0)  # rad per 500 mm: 785, 314 and 126 mm; as `models.inputs.WAVES_PER_MM`
+_N_NEAREST = 8  # neighbours whose distance a point is told
+_MAX_SPEED = 10.0  # m/s, beyond which all are alike
+_FAR_MM = 2000.0  # the same for distances
+_SIDE_MM = 800.0  # where the outermost bins of a direction lie
+_N_DISTANCE, _N_SPREAD, _N_SIDE = 18, 6, 5  # soft bins
+_LEAST_SPREAD_MM, _MOST_SPREAD_MM = 0.5, 100.0  # the outermost bins of spread
+_MOST_SIDE, _SIDE_WIDTH = 1.2, 0.5  # in half widths of the range: where directions end, and how wide a bin is
 
 N_POINT = 3 + 6 * len(_POSITION_FREQUENCIES) + 1 + 8 + _N_NEAREST * (1 + 2 * len(_DISTANCE_FREQUENCIES))
 N_PAIR = _N_DISTANCE + _N_SPREAD + 1 + 3 * _N_SIDE
@@ -147,7 +151,7 @@ def _pair_features(
     """(2B, L, L, N_PAIR): soft bins of distance, its spread, and dx, dy, dz."""
     device = mean.device
     far = torch.linspace(0, math.sqrt(_FAR_MM), _N_DISTANCE, device=device)
-    loose = torch.linspace(math.log(0.5), math.log(100.0), _N_SPREAD, device=device)
+    loose = torch.linspace(math.log(_LEAST_SPREAD_MM), math.log(_MOST_SPREAD_MM), _N_SPREAD, device=device)
     aside = torch.linspace(-1, 1, _N_SIDE, device=device)
     bent = sides.sign() * (sides.abs() / _SIDE_MM).sqrt()  # finer near 0
     there, known = both[..., None], (known & both)[..., None]
@@ -155,7 +159,9 @@ def _pair_features(
     sizes = (_N_DISTANCE, _N_SPREAD, 1, 3 * _N_SIDE)
     distance, loose_part, known_part, side = torch.split_with_sizes(features, sizes, -1)
     torch.mul(radial(mean.sqrt(), far, float(far[1])), there, out=distance)
-    torch.mul(radial(spread.clamp(min=0.5).log(), loose, float(loose[1] - loose[0])), known, out=loose_part)
+    torch.mul(
+        radial(spread.clamp(min=_LEAST_SPREAD_MM).log(), loose, float(loose[1] - loose[0])), known, out=loose_part
+    )
     known_part.copy_(known)
-    torch.mul(radial(bent.clamp(-1.2, 1.2), aside, 0.5).flatten(-2), there, out=side)
+    torch.mul(radial(bent.clamp(-_MOST_SIDE, _MOST_SIDE), aside, _SIDE_WIDTH).flatten(-2), there, out=side)
     return features

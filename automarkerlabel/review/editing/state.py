@@ -120,7 +120,7 @@ def _piece(values: Sequence[Any]) -> Piece:
 
 
 def state_of(labelling: Labelling, trial: Trial, min_confidence: float = 0.0) -> State:
-    """The state that editing begins with. Labels below `min_confidence` are left away, and are the second choice then.
+    """The state that editing begins with. Labels below `min_confidence` are left out, and are the second choice then.
 
     What was held in the labelling was given. Raises `TrialError` where pieces or labels collide.
     """

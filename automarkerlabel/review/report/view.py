@@ -25,7 +25,7 @@ def view_of(
 ) -> dict[str, Any]:  # fmt: skip
     """The view of a trial, in plain values that become JSON. Frames count from 0, stops are exclusive.
 
-    labelling       as decided, before labels below `min_confidence` were left away.
+    labelling       as decided, before labels below `min_confidence` were left out.
     labelled_by     where the labels are from, in words.
     marker_set      tells segments and pairs; without one they are those of the known set that shares most names.
     doubts          what to review; by default the doubtful labels of the labelling, the worst first.
