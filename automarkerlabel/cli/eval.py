@@ -67,13 +67,12 @@ def evaluate(
     from automarkerlabel.simulate.corrupt import Corruption
 
     _check_choice(context, protocol, calibrate)
-    model = _each_once(model or [])
     paths = collect.find_trials(data)
     wanted = LabelRequest(
         reference=reference, reference_frame=reference_frame, marker_set=marker_set, training_values=training_values,
         exclude=exclude, subjects=one_or_entries((), subject or ())[1],
     )  # fmt: skip
-    models = labellers_for(wanted, model, as_device(device))
+    models = labellers_for(wanted, _each_once(model or []), as_device(device))
     model = [name for name, _ in models]
     corruption = Corruption(cuts, occlude, ghosts, swaps, rotate, hidden_markers, seed)
     target = _calibrated_file(model, calibrate, out)
