@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from automarkerlabel.core.labelling import OutputColumn
 from automarkerlabel.errors import FileFormatError, InputError
 from automarkerlabel.io import c3d
 from automarkerlabel.io.c3d import facts
+from automarkerlabel.io.c3d.frames import _count_by_size
 from automarkerlabel.io.c3d.layout import list_entries, open_layout, parse
-from automarkerlabel.io.c3d.parameters import decoded, float_word, floats_of
+from automarkerlabel.io.c3d.parameters import BLOCK, decoded, float_word, floats_of
 from automarkerlabel.io.c3d.patch import patched
 from tests.fixtures.c3d_bytes import example, float_bytes, make_c3d, record, texts
 from tests.fixtures.counting import counted_calls
@@ -129,6 +131,53 @@ def test_more_frames_than_the_header_holds(place):
     assert layout.n_frames == LONG
     assert layout.coordinates[-1, 0].tolist() == [LONG, 200.5, 1000]
     assert ("its size says" in "".join(layout.notes)) == (place == "size")
+
+
+@pytest.mark.parametrize("whole_block", [False, True])
+def test_padding_is_no_frame_for_any_size_and_remainder(whole_block):
+    for frame_bytes in range(2, 1100, 2):
+        # so many frames that each remainder of a block comes once
+        for count in range(520, 520 + BLOCK // math.gcd(frame_bytes, BLOCK)):
+            n_data = count * frame_bytes
+            padding = -n_data % BLOCK or (BLOCK if whole_block else 0)
+            assert _count_by_size(_Ones(n_data, padding), 0, frame_bytes) == count
+
+
+class _Ones:
+    """Bytes that are not made: `n` of 1, then zeros."""
+
+    def __init__(self, n, padding):
+        self.n, self.length = n, n + padding
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, where):
+        return b"\1" * max(0, min(where.stop, self.n) - where.start) + b"\0" * (where.stop - max(self.n, where.start))
+
+
+@pytest.mark.parametrize("byte_is_there", [False, True])
+@pytest.mark.parametrize("processor", ["Intel", "MIPS"])
+def test_an_offset_that_does_not_count_the_length_of_the_description(tmp_path, processor, byte_is_there):
+    after = {"TRIAL": {"ACTUAL_START_FIELD": _halves(1)}}
+    whole = make_c3d(example(), ["A", "B", "C", "D"], processor=processor, groups=after)
+    at = next(r for r in parse(whole).records if r.name == "LABELS")
+    data = bytearray(whole)
+    data[at.pointer : at.pointer + 2] = struct.pack("<H" if processor == "Intel" else ">H", at.stop - at.pointer)
+    stop = parse(whole).section[1]
+    data[at.stop : stop] = (b"\0" * byte_is_there + data[at.end : stop]).ljust(stop - at.stop, b"\0")
+    path, copy = tmp_path / "in.c3d", tmp_path / "out.c3d"
+    path.write_bytes(data)
+    layout, expected = open_layout(path), parse(whole)
+    assert [r.name for r in layout.records] == [r.name for r in expected.records]
+    assert layout.texts("POINT", "LABELS") == ["A", "B", "C", "D"]
+    np.testing.assert_array_equal(layout.coordinates, expected.coordinates)
+    assert any("the offset of LABELS does not count" in note for note in layout.notes)
+    columns = [OutputColumn(x, ((n, 0, layout.n_frames),)) for n, x in enumerate("ABCD")]
+    c3d.write_labelled(path, copy, c3d.read(path), columns)
+    if not byte_is_there:
+        assert copy.read_bytes() == bytes(data)
+    assert open_layout(copy).texts("POINT", "LABELS") == ["A", "B", "C", "D"]
 
 
 def test_frame_numbers_beyond_the_header():

@@ -21,12 +21,14 @@ _MODEL_GROUPS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS", "REACTIONS"
 _NAMED_IN_NOTE = 5
 
 
-def read(path: Path, units: str | None = None, up: str | None = None) -> Trial:
+def read(path: Path, units: str | None = None, up: str | None = None, trust_coordinates: bool = False) -> Trial:
     """The trial in a C3D file, in mm with z up; `units` and `up` overrule what the file says.
+
+    `trust_coordinates`: a residual below 0 hides no point that has coordinates.
 
     Raises `InputError` if the file cannot be read, `FileFormatError` if it is damaged or is none.
     """
-    return trial_of(open_layout(path), units, up)
+    return trial_of(open_layout(path), units, up, trust_coordinates)
 
 
 def write(path: Path, trial: Trial) -> None:
@@ -80,19 +82,24 @@ def write_filled(source: Path, path: Path, trial: Trial, mask: BoolArray, verify
     return check.check_with_ezc3d(source, layout, path, patch) if verify else ()
 
 
-def trial_of(layout: Layout, units: str | None = None, up: str | None = None) -> Trial:
+def trial_of(layout: Layout, units: str | None = None, up: str | None = None, trust_coordinates: bool = False) -> Trial:
     """The trial that a layout holds; see `read`."""
     names, notes = column_names(layout)
     subjects, labels = zip(*(split_prefix(name) for name in names), strict=True) if names else ((), ())
     computed = computed_columns(labels, _model_outputs(layout))
     points = layout.coordinates.copy()
-    points[layout.hidden] = np.nan
+    hidden = layout.without_coordinates if trust_coordinates else layout.hidden
+    points[hidden] = np.nan
     markers = [c for c in range(layout.n_points) if c not in computed]
     units_text, up_text = (" ".join(layout.texts("POINT", name)[:1]) for name in ("UNITS", "Y_SCREEN"))
     axes, doubts = find_axes(points[:, markers], units_text, up_text, units, up)
     with np.errstate(all="ignore"):  # damaged numbers, which Trial takes as hidden
         positions = points if (axes.units, axes.up) == ("mm", "z") else axes.to_mm_z_up(points)
         residuals = layout.residuals * np.float32(axes.mm_per_unit)
+    if trust_coordinates:
+        residuals[layout.hidden & ~hidden] = 0
+    else:
+        notes += _unmeasured(layout)
     return Trial(
         positions, labels, layout.rate_hz, residuals, layout.first_frame, axes, subjects, computed,
         [*layout.notes, *notes, *doubts, *_missing(layout)],
@@ -125,6 +132,17 @@ def _model_outputs(layout: Layout) -> frozenset[str]:
     groups = {*_MODEL_GROUPS, *layout.texts("POINT", "TYPE_GROUPS")}
     lists = (list_entries(layout, "POINT", group) for group in sorted(groups))
     return frozenset(split_prefix(decoded(x))[1] for entries in lists for x in entries if decoded(x))
+
+
+def _unmeasured(layout: Layout) -> list[str]:
+    """A note where every residual hides a point, and coordinates are there all the same."""
+    n_points = int((~layout.without_coordinates).sum())
+    if not n_points or not (layout.quality < 0).all():
+        return []
+    return [
+        f"every residual is below 0, so every point counts as hidden, but {n_points} points have coordinates; if they"
+        " are real, write them to another file with aml export --trust-coordinates and go on with that"
+    ]
 
 
 def _missing(layout: Layout) -> list[str]:

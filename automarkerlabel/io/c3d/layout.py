@@ -18,7 +18,17 @@ from automarkerlabel.core.trial import BoolArray, FloatArray
 from automarkerlabel.errors import FileFormatError
 from automarkerlabel.io import files
 from automarkerlabel.io.c3d.frames import Claims, frame_count
-from automarkerlabel.io.c3d.parameters import BLOCK, TEXT, Record, decoded, floats_of, numbered, numbers_of, walk
+from automarkerlabel.io.c3d.parameters import (
+    BLOCK,
+    TEXT,
+    Record,
+    decoded,
+    floats_of,
+    numbered,
+    numbers_of,
+    uncounted_notes,
+    walk,
+)
 
 PROCESSORS = {84: "Intel", 85: "DEC", 86: "MIPS"}
 _MAX_ENTRIES = 65535
@@ -112,9 +122,14 @@ class Layout:
     @cached_property
     def hidden(self) -> BoolArray:
         """`(n_frames, n_points)`: a coordinate is no number, the residual below 0, or the point exactly 0, 0, 0."""
+        return np.asarray(self.without_coordinates | (self.quality < 0))
+
+    @cached_property
+    def without_coordinates(self) -> BoolArray:
+        """`(n_frames, n_points)`: a coordinate is no number, or the point exactly 0, 0, 0."""
         x, y, z = (self.coordinates[..., axis] for axis in range(3))
-        unseen = ~(np.isfinite(x) & np.isfinite(y) & np.isfinite(z)) | (self.quality < 0)
-        return np.asarray(unseen | ((x == 0) & (y == 0) & (z == 0)))
+        unknown = ~(np.isfinite(x) & np.isfinite(y) & np.isfinite(z))
+        return np.asarray(unknown | ((x == 0) & (y == 0) & (z == 0)))
 
     @property
     def residuals(self) -> FloatArray:
@@ -190,7 +205,7 @@ def _parse(data: bytes) -> Layout:
     header_scale, header_rate = header_floats[3], header_floats[5]
     header_start = (header[8] - 1) * BLOCK
     records, section = walk(data, start, order, header_start)
-    notes: list[str] = []
+    notes = uncounted_notes(records, data, order)
 
     def parameter(name: str, group: str = "POINT") -> list[float]:
         for record in records:

@@ -74,7 +74,7 @@ def make_trial(
 
 
 def check_columns(path: Path, points: Floats, frames: Floats | None, times: Floats | None) -> None:
-    """Raise `FileFormatError` if a coordinate of `points` `(n_rows, n_columns, 3)` is the frame or the time again:
+    """Raise `FileFormatError` if one coordinate of `points` `(n_rows, n_columns, 3)` is the frame or the time again:
     then columns are shifted."""
     if len(points) < _ROWS_TO_TELL or not points.size:
         return
@@ -82,7 +82,7 @@ def check_columns(path: Path, points: Floats, frames: Floats | None, times: Floa
         if clock is None or np.isnan(clock).any() or not (np.diff(clock) > 0).all():
             continue
         same = np.argwhere((points == clock[:, None, None]).all(0))
-        if len(same):
+        if len(same) == 1:  # in several it is a motion that was made up so
             column, axis = same[0].tolist()
             raise FileFormatError(
                 f"{path}: expected coordinates, found the {what} again as {'XYZ'[axis]} of marker {column + 1}: columns"
