@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from automarkerlabel.audit.distances import Distances, apart, moments_of
+from automarkerlabel.audit.distances import Distances, moments_of, relative_size
 from automarkerlabel.audit.exchanges import Mistake, exchanges, mirrored_pairs, rearranged
 from automarkerlabel.audit.handedness import mirrored
 from automarkerlabel.audit.outliers import departures
@@ -189,7 +189,7 @@ def _against(work: _Labelled, pose: Reference, pairs: IntArray, segments: Mappin
         if x in index:
             places[n] = pose.positions[index[x]]
     own = Distances.of_motion(work.points)
-    places = places * np.float32(_scale(own, places))
+    places = places * np.float32(relative_size(own, places))
     if len(pairs) and mirrored(work.points[moments_of(len(work.points), work.trial.rate_hz)], places, own):
         everything = Mistake(0, len(work.points), *mirrored_pairs(pairs), 20.0)
         work.put_right(everything)
@@ -252,17 +252,6 @@ def _tell_whole(work: _Labelled, mistake: Mistake, pairs: IntArray) -> None:
     for start, stop in runs(~right).tolist():
         part = Mistake(start, stop, mistake.labels, mistake.should, mistake.nats)
         work.add(kind_of(part, pairs), part, why)
-
-
-def _scale(own: Distances, pose: FloatArray) -> float:
-    """How much larger the trial's subject is than the pose: by the tightest distances."""
-    known = np.isfinite(own.centre) & np.isfinite(apart(pose[None])[0])
-    if not known.any():
-        return 1.0
-    ratio = own.centre[known] / np.maximum(apart(pose[None])[0][known], 1e-6)
-    tight = own.spread[known] <= np.quantile(own.spread[known], 0.3)
-    scale = float(np.median(ratio[tight]))
-    return scale if abs(scale - 1) > 0.05 else 1.0
 
 
 def _by_direction(work: _Labelled, pairs: IntArray) -> None:

@@ -136,3 +136,15 @@ def own_misfits(points: FloatArray, expected: Distances, labels: IntArray | None
 def moments_of(n_frames: int, rate_hz: float) -> IntArray:
     """The frames that are looked at: every one, or about twenty a second."""
     return np.arange(0, n_frames, max(1, round(rate_hz / MOMENTS_HZ)))
+
+
+def relative_size(own: Distances, pose: FloatArray) -> float:
+    """How much larger the subject of a trial is than a pose `(n_labels, 3)`: by the tightest distances; 1 if about as
+    large."""
+    known = np.isfinite(own.centre) & np.isfinite(apart(pose[None])[0])
+    if not known.any():
+        return 1.0
+    ratio = own.centre[known] / np.maximum(apart(pose[None])[0][known], 1e-6)
+    tight = own.spread[known] <= np.quantile(own.spread[known], 0.3)
+    scale = float(np.median(ratio[tight]))
+    return scale if abs(scale - 1) > 0.05 else 1.0

@@ -82,7 +82,8 @@ def compared(points: FloatArray, own: Distances, pose: FloatArray, pairs: IntArr
         if best < _LEAST_NATS:
             best, move = _best_pair(now, then, hands, source)
             found = [*_elsewhere(now, then, places, same), *_carried_away(points[:, source], now, places, same)]
-            elsewhere = max(found, key=lambda x: x[0].nats, default=None)
+            told = {m.label for m in moved}  # once: two places that are as good would be told in turn without end
+            elsewhere = max((x for x in found if x[0].label not in told), key=lambda x: x[0].nats, default=None)
             if elsewhere is not None and elsewhere[0].nats > max(_LEAST_NATS, best + _rather(elsewhere[0], move)):
                 absent = _absent_there(now, places, *elsewhere)
                 if absent is None:

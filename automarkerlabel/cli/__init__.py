@@ -1,7 +1,8 @@
 """The command `aml`. Commands import what pulls in torch inside, so that `aml --help` answers at once."""
 
+import re
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import Abort, TyperException
@@ -24,6 +25,7 @@ from automarkerlabel.cli import (
     train,
     tune,
 )
+from automarkerlabel.cli.options import option_name
 from automarkerlabel.errors import AutoMarkerLabelError
 from automarkerlabel.version import __version__
 
@@ -81,7 +83,7 @@ def run(arguments: list[str]) -> int:
         code = int(app(arguments, prog_name="aml", standalone_mode=False) or 0)
         return _failed("stopped", 130, arguments) if code == 130 else code
     except AutoMarkerLabelError as error:
-        return _failed(str(error), error.exit_code, arguments)
+        return _failed(_naming_the_option(str(error), arguments), error.exit_code, arguments)
     except TyperException as error:
         usage = getattr(error, "ctx", None)
         hint = f" (see {usage.command_path} --help)" if usage is not None else ""
@@ -96,6 +98,19 @@ def run(arguments: list[str]) -> int:
         return _failed(f"{error.filename or 'system'}: {error.strerror or error}", 1, arguments)
     except MemoryError:
         return _failed("memory: expected room for the work, found none; close other programs", 1, arguments)
+
+
+def _naming_the_option(text: str, arguments: list[str]) -> str:
+    """A message of the library, which begins with the name of a parameter, with the option of the command instead."""
+    parameter = re.match(r"([a-z][a-z_0-9]*)(?=: expected)", text)
+    if parameter is None:
+        return text
+    command: Any = typer.main.get_command(app)
+    for word in arguments:
+        command = getattr(command, "commands", {}).get(word, command)
+    asked = option_name(parameter[1])
+    known = {option for p in command.params for option in p.opts}
+    return asked + text[parameter.end() :] if asked in known else text
 
 
 def _failed(text: str, code: int, arguments: list[str]) -> int:

@@ -32,9 +32,7 @@ def evaluate(
         list[str] | None,
         typer.Option(help="model file or name; several are compared side by side; default: the matcher"),
     ] = None,
-    reference: Reference = None,
-    reference_frame: ReferenceFrame = None,
-    subject: NamedSubjects = None,
+    reference: Reference = None, reference_frame: ReferenceFrame = None, subject: NamedSubjects = None,
     protocol: Annotated[str, typer.Option(help="own, or soma: the five settings of SOMA (ICCV 2021)")] = "own",
     cuts: Annotated[int, typer.Option(help="cuts inside trajectories")] = 50,
     occlude: Annotated[float, typer.Option(help="share of the points hidden, in stretches of 0.05-0.5 s")] = 0.05,
@@ -52,12 +50,9 @@ def evaluate(
     marker_set: Annotated[
         str | None, typer.Option(help="for the matcher: a known set's name or file; OpenSim file of a checkpoint")
     ] = None,
-    units: Units = None,
-    up: Up = None,
-    exclude: Exclude = None,
-    device: Device = "auto",
+    units: Units = None, up: Up = None, exclude: Exclude = None, device: Device = "auto",
     as_json: AsJson = False,
-) -> None:
+) -> None:  # fmt: skip
     """Corrupt labelled trials, label them, and compare with the truth: overall and per marker."""
     from automarkerlabel.evaluation import evaluate as measure
     from automarkerlabel.io import collect

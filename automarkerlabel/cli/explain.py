@@ -48,19 +48,11 @@ def explain(
     against: Annotated[
         str | None, typer.Option(help="compare with this label, or 'no label' (default: the likeliest other one)")
     ] = None,
-    reference: Reference = None,
-    reference_frame: ReferenceFrame = None,
-    marker_set: WornSet = None,
-    model: Model = None,
-    training_values: TrainingValues = None,
-    heading: Heading = None,
-    units: Units = None,
-    up: Up = None,
-    exclude: Exclude = None,
-    device: Device = "auto",
-    overwrite: Overwrite = False,
+    reference: Reference = None, reference_frame: ReferenceFrame = None, marker_set: WornSet = None,
+    model: Model = None, training_values: TrainingValues = None, heading: Heading = None, units: Units = None,
+    up: Up = None, exclude: Exclude = None, device: Device = "auto", overwrite: Overwrite = False,
     as_json: AsJson = False,
-) -> None:
+) -> None:  # fmt: skip
     """Show why trajectories got their labels: the moments, neighbours and points of the reference that decided.
 
     The trial is labelled as `aml label` would, by the same options; nothing but pictures is written.

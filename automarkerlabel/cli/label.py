@@ -29,134 +29,144 @@ from automarkerlabel.cli.options import (
     Units,
     Up,
     WornSet,
+    refuse_both,
 )
-from automarkerlabel.errors import InputError
 
 if TYPE_CHECKING:
     from automarkerlabel.labellers.doubtful import Doubt
+    from automarkerlabel.workflows.batch.jobs import LabelWork
     from automarkerlabel.workflows.batch.manifest import Manifest
+    from automarkerlabel.workflows.batch.task import Task
     from automarkerlabel.workflows.label import LabelSummary
 
 _MOST_SHOWN = 5  # doubtful labels; all are in --json and --review
 
 
+Out = Annotated[Path | None, typer.Option("-o", "--out", help="output file, or folder for many trials")]
+AllLabels = Annotated[bool, typer.Option("--all-labels", help="add empty columns for absent labels")]
+FillGaps = Annotated[
+    int, typer.Option(help="fill gaps of at most so many frames, flagged; see `aml fill`, which knows more")
+]
+DumpAttention = Annotated[
+    Path | None, typer.Option(help="write what windows looked at (.h5; a folder for many trials)")
+]
+Report = Annotated[
+    Path | None, typer.Option(help="write a page that shows trial and labels (.html; a folder for many trials)")
+]
+Csv = Annotated[Path | None, typer.Option(help="write a row for each trial")]
+Review = Annotated[Path | None, typer.Option(help="write a row for each doubtful label, worst first (.csv)")]
+Cluster = Annotated[str | None, typer.Option(help="address of a Dask scheduler, tcp://host:port: its workers label")]
+Noted = Annotated[
+    Path | None, typer.Option(help="what was done is noted there (.jsonl); the same command again does what is left")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="label, report, write nothing")]
+NoVerify = Annotated[bool, typer.Option("--no-verify", help="skip the second look at the output by ezc3d")]
+
+
 def label(
-    trials: Trials,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="output file, or folder for many trials")] = None,
-    reference: References = None,
-    reference_frame: ReferenceFrame = None,
-    marker_set: WornSet = None,
-    subject: NamedSubjects = None,
-    subjects: Subjects = None,
-    model: Model = None,
-    training_values: TrainingValues = None,
-    heading: Heading = None,
-    min_confidence: MinConfidence = 0.5,
-    keep_labels: KeepLabels = False,
-    all_labels: Annotated[bool, typer.Option("--all-labels", help="add empty columns for absent labels")] = False,
-    fill_gaps: Annotated[
-        int, typer.Option(help="fill gaps of at most so many frames, flagged; see `aml fill`, which knows more")
-    ] = 0,
-    dump_attention: Annotated[
-        Path | None, typer.Option(help="write what windows looked at (.h5; a folder for many trials)")
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="write a page that shows trial and labels (.html; a folder for many trials)")
-    ] = None,
-    csv: Annotated[Path | None, typer.Option(help="write a row for each trial")] = None,
-    review: Annotated[Path | None, typer.Option(help="write a row for each doubtful label, worst first (.csv)")] = None,
-    units: Units = None,
-    up: Up = None,
-    exclude: Exclude = None,
-    rename: Rename = None,
-    device: Device = "auto",
-    jobs: Jobs = None,
-    cluster: Annotated[
-        str | None, typer.Option(help="address of a Dask scheduler, tcp://host:port: its workers label")
-    ] = None,
-    manifest: Annotated[
-        Path | None,
-        typer.Option(help="what was done is noted there (.jsonl); the same command again does what is left"),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="label, report, write nothing")] = False,
-    overwrite: Overwrite = False,
-    no_verify: Annotated[bool, typer.Option("--no-verify", help="skip the second look at the output by ezc3d")] = False,
-    as_json: AsJson = False,
-) -> None:
+    context: typer.Context, trials: Trials, out: Out = None, reference: References = None,
+    reference_frame: ReferenceFrame = None, marker_set: WornSet = None, subject: NamedSubjects = None,
+    subjects: Subjects = None, model: Model = None, training_values: TrainingValues = None, heading: Heading = None,
+    min_confidence: MinConfidence = 0.5, keep_labels: KeepLabels = False, all_labels: AllLabels = False,
+    fill_gaps: FillGaps = 0, dump_attention: DumpAttention = None, report: Report = None, csv: Csv = None,
+    review: Review = None, units: Units = None, up: Up = None, exclude: Exclude = None, rename: Rename = None,
+    device: Device = "auto", jobs: Jobs = None, cluster: Cluster = None, manifest: Noted = None,
+    dry_run: DryRun = False, overwrite: Overwrite = False, no_verify: NoVerify = False, as_json: AsJson = False,
+) -> None:  # fmt: skip
     """Label trials: the same files, with the right name on every trajectory.
 
     By --reference, one labelled trial of the same marker set (a static trial is best); by --marker-set, one that is
     known; by --model, one trained on your trials; or by nothing: then the likeliest known marker set is found. Several
     people in one trial: --subject NAME=REFERENCE for each, or --subjects N.
     """
-    from automarkerlabel.io.outputs import make_folders, placed, refuse_collisions
     from automarkerlabel.io.renaming import read_renaming
     from automarkerlabel.labellers.request import LabelRequest
     from automarkerlabel.labellers.subjects.options import one_or_entries
-    from automarkerlabel.workflows import label as work
-    from automarkerlabel.workflows.batch.batch import Where
     from automarkerlabel.workflows.batch.jobs import LabelWork
-    from automarkerlabel.workflows.batch.manifest import Manifest
-    from automarkerlabel.workflows.batch.task import Task
+    from automarkerlabel.workflows.label import LabelOptions
 
-    options = work.LabelOptions(
-        min_confidence,
-        keep_labels,
-        all_labels,
-        units,
-        up,
-        exclude,
-        heading,
-        overwrite,
-        dry_run,
-        not no_verify,
-        read_renaming(rename) if rename is not None else {},
-        fill_gaps,
-    )
+    refuse_both(context, "manifest", "dry_run", "a dry run does nothing to go on from")
+    options = LabelOptions(
+        min_confidence=min_confidence, keep_labels=keep_labels, all_labels=all_labels, units=units, up=up,
+        exclude=exclude, heading_deg=heading, overwrite=overwrite, dry_run=dry_run, verify=not no_verify,
+        rename=read_renaming(rename) if rename is not None else {}, fill_gaps=fill_gaps,
+    )  # fmt: skip
     one, named = one_or_entries(reference or (), subject or ())
-    wanted = LabelRequest(model, one, reference_frame, marker_set, training_values, exclude, named, subjects)
-    if dry_run and manifest is not None:
-        raise InputError(
-            "--manifest: expected no --dry-run beside it, found both; a dry run does nothing to go on from"
-        )
-    inputs = placed(trials, out, "labelled")
-    if inputs.n_left_out:
-        console.say(f"note: {inputs.n_left_out} of the files found are outputs of others, and are left out")
-    attention = inputs.beside(None if dry_run else dump_attention, "attention", ".h5")
-    reports = inputs.beside(report, "report", ".html")
-    tasks = [
-        Task(source, tuple(outputs), overwrite)
-        for source, *outputs in zip(inputs.sources, inputs.outputs, attention, reports, strict=True)
-    ]
+    wanted = LabelRequest(
+        model=model, reference=one, reference_frame=reference_frame, marker_set=marker_set,
+        training_values=training_values, exclude=exclude, subjects=named, n_subjects=subjects,
+    )  # fmt: skip
+    work = LabelWork(wanted, options, device, dump_attention is not None)
+    files = _Files(trials, out, None if dry_run else dump_attention, report, csv, review, manifest)
+    _label_all(work, files, jobs, cluster, as_json)
+
+
+@dataclass(frozen=True)
+class _Files:
+    """What is read and written."""
+
+    trials: list[Path]
+    out: Path | None
+    attention: Path | None
+    report: Path | None
+    csv: Path | None
+    review: Path | None
+    manifest: Path | None
+
+    def tasks(self, work: "LabelWork") -> "list[Task]":
+        """A task a trial. Raises `OutputError` where outputs are inputs or meet each other."""
+        from automarkerlabel.io.outputs import placed, refuse_collisions
+        from automarkerlabel.workflows.batch.task import Task
+
+        inputs = placed(self.trials, self.out, "labelled")
+        if inputs.n_left_out:
+            console.say(f"note: {inputs.n_left_out} of the files found are outputs of others, and are left out")
+        attention = inputs.beside(self.attention, "attention", ".h5")
+        reports = inputs.beside(self.report, "report", ".html")
+        tasks = [
+            Task(source, tuple(outputs), work.options.overwrite)
+            for source, *outputs in zip(inputs.sources, inputs.outputs, attention, reports, strict=True)
+        ]
+        if not work.options.dry_run:
+            more = [x for x in (self.csv, self.review, self.manifest) if x is not None]
+            written = [path for task in tasks for path in task.written]
+            refuse_collisions([*written, *more], [*inputs.sources, *work.wanted.inputs])
+        return tasks
+
+
+def _label_all(work: "LabelWork", files: _Files, jobs: int | None, cluster: str | None, as_json: bool) -> None:
+    """Label all trials, tell of each and of all together, and leave with the exit code."""
+    from automarkerlabel.io.outputs import make_folders
+    from automarkerlabel.workflows.batch.batch import Where
+    from automarkerlabel.workflows.batch.manifest import Manifest
+    from automarkerlabel.workflows.label import LabelSummary
+
+    tasks = files.tasks(work)
     written = [path for task in tasks for path in task.written]
-    if not dry_run:
-        more = [x for x in (csv, review, manifest) if x is not None]
-        refuse_collisions([*written, *more], [*inputs.sources, *wanted.inputs])
-    made = LabelWork(wanted, options, device, dump_attention is not None)
-    key = made.digest() if manifest is not None or cluster is not None else ""
+    key = work.digest() if files.manifest is not None or cluster is not None else ""
     where = Where(jobs, cluster, key)
     if cluster is not None:  # whose workers are in other folders
-        made, tasks = made.anywhere(), [task.anywhere() for task in tasks]
+        work, tasks = work.anywhere(), [task.anywhere() for task in tasks]
     results = many.Results(len(tasks))
     sets: Counter[str] = Counter()
 
-    def show(summary: work.LabelSummary) -> None:
+    def show(summary: LabelSummary) -> None:
         if summary.candidates:
             sets[summary.candidates[0].name] += 1
         if not as_json:
             _print(summary, brief=len(tasks) > 1)
 
-    with nullcontext() if manifest is None else Manifest(manifest, key) as noted:
-        tables = _Tables(csv, review, overwrite, noted)
+    with nullcontext() if files.manifest is None else Manifest(files.manifest, key) as noted:
+        tables = _Tables(files.csv, files.review, work.options.overwrite, noted)
         tables.check()
-        for folder in (None if dry_run else out, dump_attention, report):
+        for folder in (None if work.options.dry_run else files.out, files.attention, files.report):
             make_folders(written, folder)
-        keep = as_json or csv is not None or review is not None
+        keep = as_json or files.csv is not None or files.review is not None
         try:
-            many.run("labelling", made, tasks, results, show, where, noted, as_json, keep)
+            many.run("labelling", work, tasks, results, show, where, noted, as_json, keep)
         finally:
             if keep and noted is not None:
-                results.values |= {n: noted.summary(tasks[n], work.LabelSummary) for n in results.before}
+                results.values |= {n: noted.summary(tasks[n], LabelSummary) for n in results.before}
             if results.begun:  # also for what was done before Ctrl-C
                 tables.write(results)
     if len(tasks) > 1 and sets and not as_json:

@@ -2,7 +2,7 @@
 
 import inspect
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
@@ -10,6 +10,11 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from automarkerlabel.errors import InputError
+
+Val = Annotated[list[Path] | None, typer.Option(help="validation trials or folders, instead of held-out ones")]
+ValShare = Annotated[float, typer.Option(help="share of the trials that is held out")]
+ValBy = Annotated[str, typer.Option(help="hold out by whole trial or whole subject")]
+MarkerSetFile = Annotated[Path | None, typer.Option(help="OpenSim .xml or .osim; read from the trials if not given")]
 
 
 def add_field_options(*classes: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -108,3 +113,36 @@ Heading = Annotated[
 ]
 MinConfidence = Annotated[float, typer.Option(help="leave labels below this confidence away")]
 KeepLabels = Annotated[bool, typer.Option("--keep-labels", help="hold names fixed that are there, also unknown ones")]
+
+
+# Options that are called otherwise than their parameter.
+_NAMES = {"base": "from", "as_json": "json", "n_subjects": "subjects", "subjects": "subject", "heading_deg": "heading"}
+
+
+def option_name(parameter: str) -> str:
+    """The option of a parameter, as it is typed.
+
+    >>> option_name("val_share"), option_name("base")
+    ('--val-share', '--from')
+    """
+    return "--" + _NAMES.get(parameter, parameter).replace("_", "-")
+
+
+def given_options(context: typer.Context) -> list[str]:
+    """The parameters that stand on the command line, whatever their values, in the order of the help."""
+    names = [p.name for p in context.command.params if p.name]
+    return [x for x in names if getattr(context.get_parameter_source(x), "name", "") == "COMMANDLINE"]
+
+
+def refuse_others(context: typer.Context, known: Collection[str], why: str) -> None:
+    """Raise `InputError` for the first option on the command line that is not among the `known` parameters."""
+    for name in given_options(context):
+        if name not in known:
+            raise InputError(f"{option_name(name)}: expected none {why}")
+
+
+def refuse_both(context: typer.Context, parameter: str, beside: str, why: str) -> None:
+    """Raise `InputError` if an option stands on the command line beside one that it cannot go with."""
+    given = given_options(context)
+    if parameter in given and beside in given:
+        raise InputError(f"{option_name(parameter)}: expected no {option_name(beside)} beside it, found both; {why}")

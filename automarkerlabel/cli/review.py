@@ -33,25 +33,17 @@ def review(
         Path | None, typer.Option(help="the same trial with labels, to begin with; it may be the trial itself")
     ] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="reviewed trial, or a folder for it")] = None,
-    reference: Reference = None,
-    reference_frame: ReferenceFrame = None,
-    marker_set: WornSet = None,
-    model: Model = None,
-    training_values: TrainingValues = None,
-    heading: Heading = None,
-    min_confidence: MinConfidence = 0.0,
-    keep_labels: KeepLabels = False,
-    units: Units = None,
-    up: Up = None,
-    exclude: Exclude = None,
-    device: Device = "auto",
+    reference: Reference = None, reference_frame: ReferenceFrame = None, marker_set: WornSet = None,
+    model: Model = None, training_values: TrainingValues = None, heading: Heading = None,
+    min_confidence: MinConfidence = 0.0, keep_labels: KeepLabels = False, units: Units = None, up: Up = None,
+    exclude: Exclude = None, device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="begin anew; the earlier journal is set aside")] = False,
     port: Annotated[int, typer.Option(help="to listen at; 0: one that is free", min=0, max=65535)] = 0,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="only say the address")] = False,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="skip the second look at the output by ezc3d")] = False,
     overwrite: Overwrite = False,
     as_json: Annotated[bool, typer.Option("--json", help="say address and journal in a first line of JSON")] = False,
-) -> None:
+) -> None:  # fmt: skip
     """Look at a trial's labels in the browser, correct them, and save.
 
     Labels are those of --labels, of the trial itself, or found as aml label finds them. Every edit is on disk at once;

@@ -3,12 +3,13 @@
 import datetime
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from automarkerlabel.cli import console
 from automarkerlabel.errors import InputError
 
 if TYPE_CHECKING:
+    from automarkerlabel.cli.train import TrainOptions
     from automarkerlabel.training.forecaster import ForecastEpoch
 
 # Settings as options, and what the forecaster calls them.
@@ -18,33 +19,26 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def train_forecaster(
-    data: list[Path], reading: tuple[str | None, str | None, str | None], given: dict[str, Any], unfit: list[str],
-    out: Path | None, rename: dict[str, str], overwrite: bool, as_json: bool,
-) -> None:  # fmt: skip
+def train_forecaster(options: "TrainOptions", rename: dict[str, str]) -> None:
     """Train a model that fills gaps of the labels of these trials; its file is written anew after each epoch.
 
-    reading  units, upward axis and excluded columns of the trials.
-    given    settings as options; `unfit` other options that were given and that a forecaster has not.
     rename   new labels by old ones.
     """
     from automarkerlabel.io import collect
     from automarkerlabel.io.files import check_output
     from automarkerlabel.training.forecaster import ForecastSettings, train
 
-    unfit += [name for name, value in given.items() if value is not None and name not in SETTINGS]
-    if unfit:
-        raise InputError(
-            f"--{unfit[0].replace('_', '-')}: expected none with --task forecast, which has no such choice"
-        )
-    if not data:
+    if not options.data:
         raise InputError("expected labelled trials to learn from, found none")
-    settings = ForecastSettings(**{SETTINGS[k]: v for k, v in given.items() if v is not None})
-    out = out or Path(f"forecaster_{datetime.date.today().isoformat()}.ckpt")
-    paths = collect.find_trials(data)
-    check_output(out, paths, overwrite)
+    as_json = options.as_json
+    settings = ForecastSettings(**{SETTINGS[k]: v for k, v in options.settings.items() if v is not None})
+    out = options.out or Path(f"forecaster_{datetime.date.today().isoformat()}.ckpt")
+    paths = collect.find_trials(options.data)
+    check_output(out, paths, options.overwrite)
     with console.progress("reading", len(paths), as_json) as bar:
-        sources = collect.read_labelled(paths, *reading, lambda *_: console.advance(bar), rename)
+        sources = collect.read_labelled(
+            paths, options.units, options.up, options.exclude, lambda *_: console.advance(bar), rename
+        )
     last: ForecastEpoch | None = None
     with console.progress("making gaps", settings.windows, as_json) as bar:
         for last, model in train(sources, settings, lambda n: bar.advance(bar.tasks[0].id, n)):

@@ -1,6 +1,5 @@
 """`aml train --model-type matcher`."""
 
-import datetime
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automarkerlabel.cli import console
-from automarkerlabel.errors import InputError
 
 if TYPE_CHECKING:
+    from automarkerlabel.cli.train import TrainOptions
+    from automarkerlabel.core.source import Source
     from automarkerlabel.training.matcher import MatchLog
+    from automarkerlabel.training.matcher_plan import MatchPlan
 
 _PANEL = "The matcher alone"
 Steps = Annotated[
@@ -25,56 +26,31 @@ CoolDown = Annotated[
 BatchPoints = Annotated[
     int | None, typer.Option(help="samples of a step times markers of a sample: 1500", rich_help_panel=_PANEL)
 ]
-MATCHER_SETTINGS = ("learning_rate", "seed")
 
 
-def train_matcher(
-    data: list[Path],
-    motion: list[str],
-    reading: tuple[str | None, str | None, str | None],
-    given: dict[str, Any],
-    unfit: list[str],
-    as_json: bool,
-    *,
-    out: Path | None,
-    device: str,
-    why: list[str],
-    rename: dict[str, str],
-    **options: Any,
-) -> None:
+def train_matcher(options: "TrainOptions", rename: dict[str, str], why: list[str]) -> None:
     """Train it endlessly on simulated bodies, or fine-tune it on labelled trials.
 
-    reading  units, upward axis and excluded columns of the trials.
-    given    settings as options; `unfit` other options that were given and that the matcher has not.
-    why      it is the matcher, in a line, where the user did not name it.
     rename   new labels by old ones.
+    why      it is the matcher, in a line, where the user did not name it.
     """
-    from automarkerlabel.io import collect
     from automarkerlabel.models.device import as_device
-    from automarkerlabel.training import matcher_plan as teach_matcher
-    from automarkerlabel.training import trajectory_plan
+    from automarkerlabel.training import matcher_plan
 
-    unfit += [name for name, value in given.items() if value is not None and name not in MATCHER_SETTINGS]
-    if unfit:
-        option = unfit[0].replace("_", "-")
-        raise InputError(f"--{option}: expected none with --model-type matcher, which has no such choice")
-    out = out or Path(f"model_matcher_{datetime.date.today().isoformat()}.ckpt")
-    plan = teach_matcher.MatchPlan(
-        out, device=as_device(device), motion=tuple(Path(m) for m in motion), seed=given.get("seed") or 0,
-        learning_rate=given.get("learning_rate"), **options,
+    out, given, as_json = options.default_out("matcher"), options.settings, options.as_json
+    plan = matcher_plan.MatchPlan(
+        out, device=as_device(options.device), motion=tuple(Path(m) for m in options.motion),
+        seed=given.get("seed") or 0, learning_rate=given.get("learning_rate"), base=options.base,
+        resume=options.resume, overwrite=options.overwrite, steps=options.steps, minutes=options.minutes,
+        cool_down=options.cool_down, batch_points=options.batch_points,
     )  # fmt: skip
-    teach_matcher.check(plan)
-    sources = []
-    if data:
-        paths = collect.find_trials(data)
-        trajectory_plan.refuse_inputs(out, [*paths, *plan.motion, None if plan.base is None else Path(plan.base)])
-        with console.progress("reading", len(paths), as_json) as bar:
-            sources = collect.read_labelled(paths, *reading, lambda *_: console.advance(bar), rename)
-    if motion and not as_json:
+    matcher_plan.check(plan)
+    sources = _read(options, plan, rename)
+    if options.motion and not as_json:
         console.say("reading motion clips")
-    trainer, lines = teach_matcher.prepare(plan, sources)
+    trainer, lines = matcher_plan.prepare(plan, sources)
     last: dict[str, Any] = {}
-    steps, _ = teach_matcher.ends(plan, bool(sources))
+    steps, _ = matcher_plan.ends(plan, bool(sources))
     started, first = time.monotonic(), trainer.step
 
     def tell(log: "MatchLog") -> None:
@@ -88,13 +64,28 @@ def train_matcher(
             console.say(line)
         if steps is None and plan.minutes is None:
             console.say("training until Ctrl-C, which saves; go on with the same command and --resume (no --from)")
-    teach_matcher.run(trainer, plan, bool(sources), tell)
+    matcher_plan.run(trainer, plan, bool(sources), tell)
     if as_json:
         console.print_json({"model": str(out), "steps": trainer.step, **last})
     else:
         console.results.print(f"written: {out} at step {trainer.step}", markup=False, soft_wrap=True)
     if trainer.stop:
         raise typer.Exit(130)
+
+
+def _read(options: "TrainOptions", plan: "MatchPlan", rename: dict[str, str]) -> "list[Source]":
+    """The labelled trials to learn from, if any. Raises `InputError`, also where one is the output."""
+    from automarkerlabel.io import collect
+    from automarkerlabel.training import trajectory_plan
+
+    if not options.data:
+        return []
+    paths = collect.find_trials(options.data)
+    trajectory_plan.refuse_inputs(plan.out, [*paths, *plan.motion, None if plan.base is None else Path(plan.base)])
+    with console.progress("reading", len(paths), options.as_json) as bar:
+        return collect.read_labelled(
+            paths, options.units, options.up, options.exclude, lambda *_: console.advance(bar), rename
+        )
 
 
 def _line(log: "MatchLog", steps: int | None, minutes: float | None, spent: float, steps_per_min: float) -> str:

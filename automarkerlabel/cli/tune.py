@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from automarkerlabel.cli import console
-from automarkerlabel.cli.options import AsJson, Data, Device, Exclude, Units, Up, add_field_options, read_config
+from automarkerlabel.cli.options import (
+    AsJson,
+    Data,
+    Device,
+    Exclude,
+    MarkerSetFile,
+    Units,
+    Up,
+    Val,
+    ValBy,
+    ValShare,
+    add_field_options,
+    read_config,
+)
 from automarkerlabel.core.settings import WindowConfig
 from automarkerlabel.errors import InputError
 from automarkerlabel.training.settings import PRESETS, TRAJECTORY_TYPES, Augmentation, NetworkSettings, TrainSettings
@@ -38,22 +51,11 @@ def tune(
     jobs: Annotated[int, typer.Option(help="processes that search, of one thread each")] = 1,
     pruner: Annotated[str, typer.Option(help="what ends poor trials early: median, hyperband or none")] = "median",
     plots: Annotated[Path | None, typer.Option(help="folder for pictures of the search")] = None,
-    val: Annotated[
-        list[Path] | None, typer.Option(help="validation trials or folders, instead of held-out ones")
-    ] = None,
-    val_share: Annotated[float, typer.Option(help="share of the trials that is held out")] = 0.08,
-    val_by: Annotated[str, typer.Option(help="hold out by whole trial or whole subject")] = "trial",
-    marker_set: Annotated[
-        Path | None, typer.Option(help="OpenSim .xml or .osim; read from the trials if not given")
-    ] = None,
+    val: Val = None, val_share: ValShare = 0.08, val_by: ValBy = "trial", marker_set: MarkerSetFile = None,
     config: Annotated[Path | None, typer.Option(help="TOML file of settings that are not searched")] = None,
-    units: Units = None,
-    up: Up = None,
-    exclude: Exclude = None,
-    device: Device = "auto",
-    as_json: AsJson = False,
+    units: Units = None, up: Up = None, exclude: Exclude = None, device: Device = "auto", as_json: AsJson = False,
     **given: Any,
-) -> None:
+) -> None:  # fmt: skip
     """Search for good training settings. A setting that is given is held; the others of docs/tune.md are searched."""
     from automarkerlabel.core.source import Source
     from automarkerlabel.io import collect

@@ -32,8 +32,8 @@ class Estimate:
 
 
 class Model(Protocol):
-    """What is asked of a forecaster, see `filling.forecaster`: example poses of a trial's labels, and what is to be added
-    in gaps `(n_gaps, n_hidden, 3)` mm to what they tell; `beside` frames are looked at on either side."""
+    """What is asked of a forecaster, see `filling.forecaster`: example poses of a trial's labels, and what is to be
+    added in gaps `(n_gaps, n_hidden, 3)` mm to what they tell; `beside` frames are looked at on either side."""
 
     def poses(self, labels: Sequence[str]) -> list[FloatArray]: ...
     def beside(self, rate_hz: float) -> int: ...

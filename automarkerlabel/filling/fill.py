@@ -34,7 +34,7 @@ class FillOptions:
             if not value > 0:
                 raise InputError(f"{name}: expected a number above 0, found {value:g}")
         if self.method not in (AUTO, *ALL_METHODS):
-            raise InputError(f"--method: expected {one_of((AUTO, *ALL_METHODS))}, found {self.method!r}")
+            raise InputError(f"method: expected {one_of((AUTO, *ALL_METHODS))}, found {self.method!r}")
 
 
 @dataclass(frozen=True)

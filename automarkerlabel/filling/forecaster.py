@@ -98,7 +98,7 @@ def load(path: Path) -> Forecaster:
     """Read a forecaster. Raises `InputError` where there is none, `ModelError` for another file or a newer format."""
     if not path.is_file():
         raise InputError(
-            f"--model: expected a forecaster's file, found none at {path}; aml train --task forecast makes one"
+            f"model: expected a forecaster's file, found none at {path}; aml train --task forecast makes one"
         )
     try:
         tensors, text = read_tensors(path, FACTS)

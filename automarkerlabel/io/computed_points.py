@@ -48,7 +48,7 @@ def computed_columns(
     try:
         wanted = re.compile(exclude) if exclude is not None else None
     except re.error as error:
-        raise InputError(f"--exclude: expected a regular expression, found {exclude!r} ({error})") from error
+        raise InputError(f"exclude: expected a regular expression, found {exclude!r} ({error})") from error
     axes = _segment_axes(labels)
     return frozenset(
         column

@@ -40,7 +40,7 @@ def renamed(trial: Trial, names: Mapping[str, str]) -> Trial:
     labels = [names.get(label, label) for label in trial.labels]
     before, after = (Counter(zip(trial.subjects, x, strict=True)) for x in (trial.labels, labels))
     if max(after.values(), default=0) > max(before.values(), default=0):
-        refuse_twice([label for _, label in after.elements()], "--rename: expected distinct labels", TrialError)
+        refuse_twice([label for _, label in after.elements()], "rename: expected distinct labels", TrialError)
     return replace(trial, labels=labels)
 
 
@@ -53,7 +53,7 @@ def renamed_columns(columns: Sequence[OutputColumn], names: Mapping[str, str]) -
         for column, (subject, label) in zip(columns, parts, strict=True)
     ]
     if names:
-        refuse_twice([column.label for column in found], "--rename: expected distinct labels", TrialError)
+        refuse_twice([column.label for column in found], "rename: expected distinct labels", TrialError)
     return found
 
 

@@ -31,7 +31,7 @@ def find_matcher(model: str | None) -> Path | None:
         return Path(model) if match_store.is_matcher(Path(model)) else None
     if not SHIPPED_MATCHER.is_file():
         raise ModelError(
-            "--model: expected the matcher that comes with the package, found none in this installation;"
+            "model: expected the matcher that comes with the package, found none in this installation;"
             " install the package again, or name a model"
         )
     return SHIPPED_MATCHER

@@ -73,7 +73,7 @@ def labeller_for(request: LabelRequest, device: str = "cpu", template: Template 
             raise ModelError(f"subjects: expected the matcher, found {request.model}, a model of trajectories")
         return _trajectory_model(request, device)
     if request.training_values is not None:
-        raise ModelError(f"--training-values: expected none with the matcher {path.name}, which needs no such file")
+        raise ModelError(f"training_values: expected none with the matcher {path.name}, which needs no such file")
     if request.several:
         return _by_subjects(request, path, device)
     template = template or _worn(request, path)
@@ -111,7 +111,7 @@ def _by_subjects(request: LabelRequest, path: Path, device: str) -> Labeller:
     )
     if subjects and len(subjects) != len(names):
         raise InputError(
-            f"--subjects: expected {len(subjects)}, as many as {request.reference} names, found {len(names)}"
+            f"n_subjects: expected {len(subjects)}, as many as {request.reference} names, found {len(names)}"
         )
     if not subjects:
         worn = _worn(request, path)
@@ -169,7 +169,7 @@ def template_of(request: LabelRequest) -> Template | None:
     """
     if request.reference is None:
         if request.reference_frame is not None:
-            raise InputError("--reference-frame: expected --reference beside it, found none")
+            raise InputError("reference_frame: expected --reference beside it, found none")
         return None
     trial = io.read(request.reference, exclude=request.exclude)
     trial.require_points(str(request.reference))

@@ -1,8 +1,10 @@
 """What speaks against a labelling as a whole, in words."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from automarkerlabel.core.labelling import Labelling
+from automarkerlabel.core.marker_set import labelled_columns
 from automarkerlabel.core.tracklets import n_samples
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.labellers.labeller import LabelResult
@@ -13,6 +15,7 @@ _FEW = 0.8  # share of the labels below which the marker set is in doubt
 _UNSURE = 0.9  # mean confidence below which a match is in doubt
 _MANY_UNLABELLED = 0.2  # share of the points
 _NEARLY_HALF, _HALF = 0.4, 0.5  # of them are another person's, where at least half of one's labels were found
+_SURE, _THROUGHOUT = 0.9, 0.8  # a label and the share of a column's points that it has, to contradict the column's name
 _NEAR = 0.97  # a second marker set that fits this much as well as the first is worth naming
 _MOST_NAMED = 12
 
@@ -62,6 +65,7 @@ def _about_match(answer: LabelResult, trial: Trial) -> list[str]:
         )
     if len(answer.candidates) > 1 and answer.candidates[1].fit > _NEAR * answer.candidates[0].fit:
         doubts.append(f"another marker set fits nearly as well: {answer.candidates[1]}")
+    doubts += _about_names(labelling, trial)
     apart = groups_apart(trial)
     if len(apart) > max(1, len(answer.subjects)):
         doubts.append(
@@ -71,6 +75,24 @@ def _about_match(answer: LabelResult, trial: Trial) -> list[str]:
     elif left > _NEARLY_HALF and len(answer.found) > _HALF * len(labelling.labels) and not answer.subjects:
         doubts.append("about as many points are left over as were labelled; if another person is there: --subjects 2")
     return doubts
+
+
+def _about_names(labelling: Labelling, trial: Trial) -> list[str]:
+    """What columns that have a name of the reference already were called otherwise, surely and nearly throughout."""
+    names = {c: x for x, c in labelled_columns(trial) if x in labelling.labels}
+    n_points: Counter[tuple[str, str]] = Counter()  # of a column's name and another label that it got
+    for n, t in enumerate(labelling.tracklets):
+        name, label = names.get(t.column), labelling.label_of(n)
+        if name and label not in (None, name) and labelling.confidence[n] >= _SURE:
+            n_points[name, str(label)] += int(trial.visible[t.start : t.stop, t.column].sum())
+    n_seen = {x: int(trial.visible[:, c].sum()) for c, x in names.items()}
+    others = [f"{x} (labelled {label})" for (x, label), n in n_points.items() if n > _THROUGHOUT * n_seen[x]]
+    if not others:
+        return []
+    return [
+        f"the names of the reference do not fit the trial: {_some(others)}; one of the two is named wrongly; aml audit"
+        " with the reference tells more"
+    ]
 
 
 def _counted(numbers: Sequence[int]) -> str:

@@ -160,9 +160,9 @@ def add(
     Raises `InputError` for a bad name, expression or file, `OutputError` if the name is taken and not `overwrite`.
     """
     if not _NAME.fullmatch(name) or name.lower().endswith(_SUFFIX):
-        raise InputError(f"--name: expected letters, digits, '-', '_' and '.', found {name!r}")
+        raise InputError(f"name: expected letters, digits, '-', '_' and '.', found {name!r}")
     if name in built_in_names():
-        raise InputError(f"--name: expected a name that no set of the package has, found {name!r}")
+        raise InputError(f"name: expected a name that no set of the package has, found {name!r}")
     folder = own_folder()
     target = folder / f"{name}{_SUFFIX}"
     definition = _defined(source, name, frame, units, up, exclude)

@@ -102,7 +102,7 @@ def find_motions(wanted: Sequence[str], on_skipped: Callable[[str, str], None] |
             motions += _clips(path, on_skipped)
         else:
             raise InputError(
-                f"--motion: expected {', '.join(ACTIONS)}, or a file or folder of clips or kinematics, found {text!r}"
+                f"motion: expected {', '.join(ACTIONS)}, or a file or folder of clips or kinematics, found {text!r}"
             )
     return motions
 
@@ -157,7 +157,7 @@ class Order:
             if getattr(self, name) < least:
                 raise InputError(f"--{name}: expected {least} or more, found {getattr(self, name)}")
         if self.suffix not in FORMATS:
-            raise InputError(f"--format: expected one of {', '.join(FORMATS)}, found {self.suffix!r}")
+            raise InputError(f"format: expected one of {', '.join(FORMATS)}, found {self.suffix!r}")
 
     @property
     def per_subject(self) -> int:

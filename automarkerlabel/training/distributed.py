@@ -105,7 +105,7 @@ def joined(device: str) -> Iterator[Group]:
         local, n_gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if device != "cuda" or local >= n_gpus:
             raise InputError(
-                f"--device: expected cpu, or cuda with a GPU for each process of this machine, found {device}"
+                f"device: expected cpu, or cuda with a GPU for each process of this machine, found {device}"
                 f" and {n_gpus} GPUs"
             )
         place = f"cuda:{local}"

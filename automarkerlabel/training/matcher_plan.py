@@ -59,13 +59,13 @@ class MatchPlan:
                 raise InputError(f"{option}: expected more than 0, found {value}")
         if self.cool_down is not None and (self.steps is None or not 0 <= self.cool_down <= self.steps):
             raise InputError(
-                f"--cool-down: expected at most the number of --steps, found {self.cool_down} and"
+                f"cool_down: expected at most the number of --steps, found {self.cool_down} and"
                 f" {'no --steps' if self.steps is None else self.steps}"
             )
         if self.seed < 0:
-            raise InputError(f"--seed: expected 0 or more, found {self.seed}")
+            raise InputError(f"seed: expected 0 or more, found {self.seed}")
         if self.learning_rate is not None and not 0 < self.learning_rate < 1:
-            raise InputError(f"--learning-rate: expected above 0 and below 1, found {self.learning_rate}")
+            raise InputError(f"learning_rate: expected above 0 and below 1, found {self.learning_rate}")
 
 
 def check(plan: MatchPlan) -> None:

@@ -364,9 +364,9 @@ class Trainer:
         `fresh` then names the tensors that found nothing to take. Raises `ModelError` for another type or windows.
         """
         if base.model_type != self.task.model_type:
-            raise ModelError(f"--from: expected a {self.task.model_type} model, found a {base.model_type} model")
+            raise ModelError(f"base: expected a {self.task.model_type} model, found a {base.model_type} model")
         if base.windows != asdict(self.task.windows):
-            raise ModelError(f"--from: expected windows {asdict(self.task.windows)}, found {base.windows}")
+            raise ModelError(f"base: expected windows {asdict(self.task.windows)}, found {base.windows}")
         own = self.model.state_dict()
         index = {x: i for i, x in enumerate(base.marker_set.labels)}
         rows = [index.get(x, -1) for x in self.task.marker_set.labels] + [len(base.marker_set)]

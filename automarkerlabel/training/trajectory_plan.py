@@ -112,10 +112,10 @@ def check_legacy(plan: LegacyPlan) -> None:
     from automarkerlabel.training.legacy.state import STATE
 
     if plan.marker_set is None:
-        raise InputError("--training-values: expected --marker-set MarkerSet.xml beside it, found none")
+        raise InputError("training_values: expected --marker-set MarkerSet.xml beside it, found none")
     if plan.base is None and not plan.resume:
         raise InputError(
-            "--training-values: expected --from with the predecessor's checkpoint, or --resume, found neither"
+            "training_values: expected --from with the predecessor's checkpoint, or --resume, found neither"
         )
     _check_files(plan, STATE, [x for x in (plan.base, plan.training_values, plan.marker_set) if x is not None])
 

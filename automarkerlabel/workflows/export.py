@@ -63,12 +63,11 @@ def export_trial(source: Path, path: Path, options: TrialExport) -> Trial:
     if suffix not in _OWN_AXES and (options.to_units or options.to_up):
         raise InputError(f"--to-units, --to-up: expected with .c3d or .trc, found {suffix}, which is in mm with z up")
     if options.tidy and suffix != ".csv":
-        raise InputError(f"--tidy: expected with .csv, found {suffix}")
+        raise InputError(f"tidy: expected with .csv, found {suffix}")
     trial = chosen(_read(source, options), options)
-    if trial.n_frames and trial.n_columns and not trial.visible.any():
-        raise TrialError(
-            "; ".join([f"{source}: expected points that are seen, found none to export", *trial.notes[:4]])
-        )
+    if not trial.visible.any():
+        why = "".join(f"; {note}" for note in trial.notes if "hidden" in note)
+        raise TrialError(f"{source}: expected points to export, found none that is seen{why}")
     base = _OPENSIM if suffix == ".trc" else trial.axes
     axes = FileAxes(options.to_units or base.units, options.to_up or base.up)
     trial = replace(trial, axes=axes)
@@ -84,7 +83,7 @@ def _read(source: Path, options: TrialExport) -> Trial:
     if not options.trust_coordinates:
         return io.read(source, options.units, options.up, options.exclude)
     if source.suffix.lower() != ".c3d":
-        raise InputError(f"--trust-coordinates: expected a .c3d, found {source.name}; other formats have no residuals")
+        raise InputError(f"trust_coordinates: expected a .c3d, found {source.name}; other formats have no residuals")
     trial = c3d.read(source, options.units, options.up, trust_coordinates=True)
     return replace(trial, computed=trial.computed | computed_columns(trial.labels, exclude=options.exclude))
 
@@ -127,7 +126,7 @@ def _frames(trial: Trial, wanted: tuple[int | None, int | None]) -> tuple[int, i
     last_wanted = last if wanted[1] is None else wanted[1]
     if not trial.first_frame <= first_wanted <= last_wanted <= last:
         raise TrialError(
-            f"--frames: expected frames from {trial.first_frame} to {last}, found {first_wanted}:{last_wanted}"
+            f"frames: expected frames from {trial.first_frame} to {last}, found {first_wanted}:{last_wanted}"
         )
     return first_wanted - trial.first_frame, last_wanted - trial.first_frame + 1
 
@@ -146,6 +145,6 @@ def _columns(trial: Trial, options: TrialExport) -> list[int]:
     for label in options.labels:
         own = [c for c in left if label in (full[c], trial.labels[c])]
         if not own:
-            raise TrialError(f"--labels: expected labels of the trial, found {label!r}; it has {', '.join(full[:60])}")
+            raise TrialError(f"labels: expected labels of the trial, found {label!r}; it has {', '.join(full[:60])}")
         found += own
     return list(dict.fromkeys(found))

@@ -48,9 +48,9 @@ class LabelOptions:
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_confidence <= 1:
-            raise InputError(f"--min-confidence: expected 0 to 1, found {self.min_confidence}")
+            raise InputError(f"min_confidence: expected 0 to 1, found {self.min_confidence}")
         if self.fill_gaps < 0:
-            raise InputError(f"--fill-gaps: expected a number of frames, found {self.fill_gaps}")
+            raise InputError(f"fill_gaps: expected a number of frames, found {self.fill_gaps}")
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
-from automarkerlabel.audit.distances import Distances
+from automarkerlabel.audit.distances import Distances, relative_size
 from automarkerlabel.audit.handedness import Hands
 from automarkerlabel.audit.pose import compared
+from automarkerlabel.core.marker_set import labelled_columns
+from automarkerlabel.marker_sets.pose_from_trial import reference_from_trial
+from automarkerlabel.simulate.dataset import NamedMotion, simulate, worn_set
 
 # Five pairs of left and right (mm, mirrored at y = 0 but for a little) and three in the middle.
 LEFT = np.array([(0, 150, 1400), (60, 210, 1200), (-40, 190, 1010), (30, 120, 900), (90, 160, 640)], np.float64)
@@ -93,3 +96,20 @@ def test_hands_of_points_that_are_hidden_say_nothing():
     points = motion()
     points[:, 3:] = np.nan
     assert Hands(points, POSE.astype(np.float32)).nats(HERE) == 0.0
+
+
+def test_no_marker_is_told_to_be_elsewhere_twice():
+    """A simulated walk in which two places of one marker are as good: it was moved to and fro between them."""
+    worn = worn_set("hbm")
+    walk, static = (simulate(worn, NamedMotion(m, m), s, 3.0, 100.0, 8) for m, s in (("walk", 908), ("static", 909)))
+    reference = reference_from_trial(static)
+    columns = dict(labelled_columns(walk))
+    points = np.full((30, len(reference.labels), 3), np.nan, np.float32)
+    for n, label in enumerate(reference.labels):
+        if label in columns:
+            points[:, n] = walk.positions[::10, columns[label]][:30]
+    own = Distances.of_motion(points)
+    pose = reference.positions * np.float32(relative_size(own, reference.positions))
+    unknown = np.zeros((len(pose), len(pose)), np.bool_)
+    moved = [m.label for m in compared(points, own, pose, np.zeros((0, 2), np.int64), unknown).moved]
+    assert moved and len(set(moved)) == len(moved)

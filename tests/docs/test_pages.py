@@ -24,7 +24,8 @@ FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.M | re.S)
 OTHER_OPTIONS = {
     "--help", "--version", "--nproc-per-node", "--index-url", "--lifetime", "--lifetime-stagger", "--scheduler-file",
     "--nthreads", "--nworkers",
-    "--plain", "--runs",  # of fuzz/run.py
+    "--plain", "--runs",  # of tests/fuzz/run.py
+    "--before",  # of docs/structure.py
 }  # fmt: skip
 
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automarkerlabel.core.labelling import OutputColumn
 from automarkerlabel.errors import FileFormatError, InputError
 from automarkerlabel.io import c3d
 from automarkerlabel.io.c3d import facts
@@ -154,30 +153,6 @@ class _Ones:
 
     def __getitem__(self, where):
         return b"\1" * max(0, min(where.stop, self.n) - where.start) + b"\0" * (where.stop - max(self.n, where.start))
-
-
-@pytest.mark.parametrize("byte_is_there", [False, True])
-@pytest.mark.parametrize("processor", ["Intel", "MIPS"])
-def test_an_offset_that_does_not_count_the_length_of_the_description(tmp_path, processor, byte_is_there):
-    after = {"TRIAL": {"ACTUAL_START_FIELD": _halves(1)}}
-    whole = make_c3d(example(), ["A", "B", "C", "D"], processor=processor, groups=after)
-    at = next(r for r in parse(whole).records if r.name == "LABELS")
-    data = bytearray(whole)
-    data[at.pointer : at.pointer + 2] = struct.pack("<H" if processor == "Intel" else ">H", at.stop - at.pointer)
-    stop = parse(whole).section[1]
-    data[at.stop : stop] = (b"\0" * byte_is_there + data[at.end : stop]).ljust(stop - at.stop, b"\0")
-    path, copy = tmp_path / "in.c3d", tmp_path / "out.c3d"
-    path.write_bytes(data)
-    layout, expected = open_layout(path), parse(whole)
-    assert [r.name for r in layout.records] == [r.name for r in expected.records]
-    assert layout.texts("POINT", "LABELS") == ["A", "B", "C", "D"]
-    np.testing.assert_array_equal(layout.coordinates, expected.coordinates)
-    assert any("the offset of LABELS does not count" in note for note in layout.notes)
-    columns = [OutputColumn(x, ((n, 0, layout.n_frames),)) for n, x in enumerate("ABCD")]
-    c3d.write_labelled(path, copy, c3d.read(path), columns)
-    if not byte_is_there:
-        assert copy.read_bytes() == bytes(data)
-    assert open_layout(copy).texts("POINT", "LABELS") == ["A", "B", "C", "D"]
 
 
 def test_frame_numbers_beyond_the_header():

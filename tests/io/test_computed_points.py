@@ -44,7 +44,7 @@ def test_axes_need_all_four():
 def test_what_the_file_and_the_user_add():
     assert computed_columns(["A", "B", "C"], ["B"]) == {1}
     assert computed_columns(["A1", "B1", "A2"], exclude="^A") == {0, 2}
-    with pytest.raises(InputError, match=r"--exclude: expected a regular expression, found '\('"):
+    with pytest.raises(InputError, match=r"exclude: expected a regular expression, found '\('"):
         computed_columns(["A"], exclude="(")
 
 

@@ -52,6 +52,18 @@ def test_a_set_that_fits_moderately_is_doubted():
     assert said == ("the marker set fits by 0.70 only; is it the one that the trial wears?",)
 
 
+def test_a_trial_that_has_names_other_than_the_references():
+    """Two columns carry each other's name; the name of a third is none of the reference's."""
+    names = ["L1", "L0", "X", *(f"L{n}" for n in range(3, 10))]
+    trial = Trial(np.zeros((10, 10, 3), np.float32), names, 10.0)
+    (said,) = doubts_about(answer(list(range(10))), trial)
+    assert said.startswith(
+        "the names of the reference do not fit the trial: L1 (labelled L0), L0 (labelled L1); one of"
+    )
+    (unsure,) = doubts_about(answer(list(range(10)), 0.89), trial)
+    assert unsure.startswith("the labels are unsure")
+
+
 def test_no_label_at_all():
     assert "no label is sure enough" in doubts_about(answer([-1] * 10), TRIAL)[0]
 

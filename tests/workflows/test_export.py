@@ -68,9 +68,9 @@ def test_frames_labels_prefix_and_names() -> None:
     assert chosen(trial, TrialExport(frames=(16, None))).first_frame == 16
     assert chosen(trial, TrialExport(labels=["LHJC", "LASI"])).computed == {0}
     for frames in ((10, 12), (12, 11), (12, 17)):
-        with pytest.raises(TrialError, match="--frames: expected frames from 11 to 16"):
+        with pytest.raises(TrialError, match="frames: expected frames from 11 to 16"):
             chosen(trial, TrialExport(frames=frames))
-    with pytest.raises(TrialError, match="--labels: expected labels of the trial, found 'C7'; it has Nick:LASI"):
+    with pytest.raises(TrialError, match="labels: expected labels of the trial, found 'C7'; it has Nick:LASI"):
         chosen(trial, TrialExport(labels=["C7"]))
 
 
@@ -104,8 +104,8 @@ def test_tidy_csv(source: Path, tmp_path: Path) -> None:
         (["--to", "mat"], "--to: expected c3d, trc, csv, tsv, hdf5, parquet, onnx, found 'mat'"),
         ([], "expected --to or -o"),
         (["--to", "trc", "-o", "x.csv"], "expected an output that ends in .trc, found x.csv"),
-        (["--to", "trc", "--frames", "12"], "--frames: expected A:B"),
-        (["--to", "trc", "--frames", "a:b"], "--frames: expected A:B"),
+        (["--to", "trc", "--frames", "12"], "frames: expected A:B"),
+        (["--to", "trc", "--frames", "a:b"], "frames: expected A:B"),
         (["--to", "tsv", "--to-up", "y"], "--to-units, --to-up: expected with .c3d or .trc, found .tsv"),
         (["--to", "trc", "--to-up", "w"], "up axis: expected one of"),
         (["--to", "trc", "--tidy"], "--tidy: expected with .csv"),
@@ -210,7 +210,7 @@ def test_coordinates_behind_residuals_that_hide_them_all(tmp_path: Path) -> None
     source.write_bytes(make_c3d(points, quality=np.full((6, 4), -1.0)))
     trial = io.read(source)
     assert not trial.visible.any()
-    assert any("23 points have coordinates" in note and "--trust-coordinates" in note for note in trial.notes)
+    assert any(note.startswith("23 points have coord") and "--trust-coordinates" in note for note in trial.notes)
     with pytest.raises(TrialError, match="--trust-coordinates"):
         export_trial(source, out, TrialExport())
     assert not out.exists()
@@ -225,5 +225,5 @@ def test_coordinates_behind_residuals_that_hide_them_all(tmp_path: Path) -> None
 def test_an_export_that_would_be_empty_is_an_error(tmp_path: Path) -> None:
     source = tmp_path / "in.c3d"
     source.write_bytes(make_c3d(np.zeros((6, 4, 3))))
-    with pytest.raises(TrialError, match="found none to export"):
+    with pytest.raises(TrialError, match="found none that is seen"):
         export_trial(source, tmp_path / "out.csv", TrialExport())

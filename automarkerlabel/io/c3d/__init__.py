@@ -96,13 +96,11 @@ def trial_of(layout: Layout, units: str | None = None, up: str | None = None, tr
     with np.errstate(all="ignore"):  # damaged numbers, which Trial takes as hidden
         positions = points if (axes.units, axes.up) == ("mm", "z") else axes.to_mm_z_up(points)
         residuals = layout.residuals * np.float32(axes.mm_per_unit)
-    if trust_coordinates:
-        residuals[layout.hidden & ~hidden] = 0
-    else:
-        notes += _unmeasured(layout)
+    residuals[layout.hidden & ~hidden] = 0  # nothing is known of them
+    unbelieved = [] if trust_coordinates else _unbelieved(layout)
     return Trial(
         positions, labels, layout.rate_hz, residuals, layout.first_frame, axes, subjects, computed,
-        [*layout.notes, *notes, *doubts, *_missing(layout)],
+        [*layout.notes, *notes, *doubts, *_missing(layout), *unbelieved],
     )  # fmt: skip
 
 
@@ -134,14 +132,14 @@ def _model_outputs(layout: Layout) -> frozenset[str]:
     return frozenset(split_prefix(decoded(x))[1] for entries in lists for x in entries if decoded(x))
 
 
-def _unmeasured(layout: Layout) -> list[str]:
-    """A note where every residual hides a point, and coordinates are there all the same."""
-    n_points = int((~layout.without_coordinates).sum())
-    if not n_points or not (layout.quality < 0).all():
+def _unbelieved(layout: Layout) -> list[str]:
+    """A note where coordinates are there, and the residuals of all say that nothing was measured."""
+    there = ~layout.without_coordinates
+    if not there.any() or not layout.hidden.all():
         return []
     return [
-        f"every residual is below 0, so every point counts as hidden, but {n_points} points have coordinates; if they"
-        " are real, write them to another file with aml export --trust-coordinates and go on with that"
+        f"{int(there.sum()):,} points have coordinates, but every residual is below 0, which says that none was"
+        " measured; so all are hidden. If they are measured, aml export --trust-coordinates writes a file that says so"
     ]
 
 

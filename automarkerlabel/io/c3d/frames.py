@@ -75,7 +75,7 @@ def _fitting(count: int, room: int, frame_bytes: int) -> int:
 
 def _count_by_size(data: bytes, data_start: int, frame_bytes: int) -> int:
     count = (len(data) - data_start) // frame_bytes
-    padding = BLOCK // frame_bytes  # a whole block of it after data that end with one: some writers add that
+    padding = BLOCK // frame_bytes  # writers fill the last block, or add one where it is full
     while padding and not any(data[data_start + (count - 1) * frame_bytes : data_start + count * frame_bytes]):
         count, padding = count - 1, padding - 1
     return count

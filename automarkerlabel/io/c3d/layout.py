@@ -18,17 +18,7 @@ from automarkerlabel.core.trial import BoolArray, FloatArray
 from automarkerlabel.errors import FileFormatError
 from automarkerlabel.io import files
 from automarkerlabel.io.c3d.frames import Claims, frame_count
-from automarkerlabel.io.c3d.parameters import (
-    BLOCK,
-    TEXT,
-    Record,
-    decoded,
-    floats_of,
-    numbered,
-    numbers_of,
-    uncounted_notes,
-    walk,
-)
+from automarkerlabel.io.c3d.parameters import BLOCK, TEXT, Record, decoded, floats_of, numbered, numbers_of, walk
 
 PROCESSORS = {84: "Intel", 85: "DEC", 86: "MIPS"}
 _MAX_ENTRIES = 65535
@@ -205,7 +195,8 @@ def _parse(data: bytes) -> Layout:
     header_scale, header_rate = header_floats[3], header_floats[5]
     header_start = (header[8] - 1) * BLOCK
     records, section = walk(data, start, order, header_start)
-    notes = uncounted_notes(records, data, order)
+    short = [r.name for r in records if r.kind and r.stop == r.end < section[1]]
+    notes = [f"no description, nor its length, behind the parameter {', '.join(short)}"] if short else []
 
     def parameter(name: str, group: str = "POINT") -> list[float]:
         for record in records:

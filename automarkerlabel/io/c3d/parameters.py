@@ -4,8 +4,6 @@ Whatever a record says of its size is compared with the bytes that are there bef
 """
 
 import math
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,13 +45,13 @@ def walk(data: bytes, start: int, order: str, data_start: int) -> tuple[tuple[Re
     at = start + 4
     while at + 2 <= stop and data[at]:
         record = _record(data, at, order, limit)
-        next_at = _next(data, record.pointer, order)
+        next_at = record.pointer + int(np.frombuffer(data, f"{order}u2", 1, record.pointer)[0])
         # A pointer of 0 ends the list; so does one that leaves the section, as some writers leave it.
         last = next_at == record.pointer or next_at > limit
-        if record.kind and next_at == record.stop:
-            # The byte of the description's length is not counted: it is missing, or the next record is one further.
-            next_at += int(not data[next_at] and _begins_record(data, next_at + 1, stop))
-        elif not last and next_at < record.end:
+        if record.kind and next_at == record.stop:  # of a writer that forgets, or does not count, the description
+            next_at += data[next_at : next_at + 1] == b"\0"  # a name cannot be that short: it is an empty description
+            record = replace(record, end=next_at)
+        if not last and next_at < record.end:
             raise FileFormatError(f"the parameter {record.name} overlaps the next one: the file is damaged")
         found.append(replace(record, end=record.end if last else next_at))
         if last:
@@ -65,25 +63,6 @@ def walk(data: bytes, start: int, order: str, data_start: int) -> tuple[tuple[Re
         max([stop, *(r.end for r in records[-1:])]) if data[start + 2] else max([start + 4, *(r.end for r in records)])
     )
     return records, (start, min(limit, start + -(-(reached - start) // BLOCK) * BLOCK))
-
-
-def uncounted_notes(records: Sequence[Record], data: bytes, order: str) -> list[str]:
-    """A note on parameters whose offset does not count the byte of their description's length."""
-    names = [r.name for r in records[:-1] if r.kind and _next(data, r.pointer, order) == r.stop]
-    if not names:
-        return []
-    return [f"the offset of {', '.join(names)} does not count the description's length byte; read as meant"]
-
-
-def _next(data: bytes, pointer: int, order: str) -> int:
-    return pointer + int(np.frombuffer(data, f"{order}u2", 1, pointer)[0])
-
-
-def _begins_record(data: bytes, at: int, stop: int) -> bool:
-    """Whether the name of a record, and the number of its group, stand at this byte."""
-    length = min(data[at], 256 - data[at]) if at < stop else 0
-    name = data[at + 2 : at + 2 + length]
-    return bool(length and data[at + 1] and at + 2 + length < stop and re.fullmatch(rb"\w+", name))
 
 
 def _record(data: bytes, at: int, order: str, limit: int) -> Record:

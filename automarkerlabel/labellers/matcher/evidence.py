@@ -9,6 +9,7 @@ from torch import Tensor
 
 from automarkerlabel.core.labelling import LabelScores
 from automarkerlabel.core.trial import FloatArray, IntArray
+from automarkerlabel.labellers.matcher.permuted import permuted
 from automarkerlabel.labellers.matcher.rigidity import rigid_evidence
 from automarkerlabel.labellers.matcher.windows import MIDDLE, MatchWindows
 from automarkerlabel.models.matcher.scores import Assignment
@@ -17,6 +18,7 @@ Array = npt.NDArray[np.float64]
 
 _LEAST = 0.01  # share of each answer that is spread evenly: one window alone rules nothing out
 _UNMATCHED = float(np.log(0.02))  # what a point without a counterpart is worth in a fit
+_NETWORK_SAYS = 0.2  # share of a mean log-probability that counts against distances: its windows err together
 
 
 def combined(answer: Assignment, hidden: Tensor) -> Tensor:
@@ -57,9 +59,30 @@ def with_distances(
     spread_mm: FloatArray,
     weight: float,
 ) -> Array:
-    """`log_probs` with what the distances between points say, given the labels so far; see `labellers.matcher.rigidity`."""
+    """`log_probs` with what the distances between points say, given the labels so far; see `rigidity`."""
     ratio = rigid_evidence(windows.now, labels_in(windows, assigned), pose, spread_mm)
     return np.concatenate([log_probs[..., :-1] + weight * ratio, log_probs[..., -1:]], 2)
+
+
+def put_right(
+    windows: MatchWindows, log_probs: Array, assigned: IntArray, pose: FloatArray
+) -> tuple[Array, IntArray] | None:
+    """`log_probs` and labels with names of neighbours exchanged that the network takes for one another throughout; None
+    where distances that hold over the trial speak for none; see `permuted`."""
+    label = labels_in(windows, assigned)
+    moment, slot = np.nonzero(label >= 0)
+    own = label[moment, slot]
+    places = np.full((len(windows), len(pose), 3), np.nan, np.float32)
+    places[moment, own] = windows.now[moment, slot]
+    given = log_probs[moment, slot]
+    total = np.zeros((len(pose), len(pose)))  # [j, i]: how much likelier j than i is for the points of j
+    np.add.at(total, own, given[np.arange(len(own)), own][:, None] - given[:, :-1])
+    prior = total / np.maximum(np.bincount(own, minlength=len(pose)), 1)[:, None]
+    source, nats = permuted(places, pose, _NETWORK_SAYS * prior.T)
+    if not nats:
+        return None
+    name = np.append(np.argsort(source), -1)  # of the points of each label, and of none
+    return log_probs[..., np.append(source, len(pose))], name[assigned]
 
 
 def as_scores(windows: MatchWindows, log_probs: Array, labels: Sequence[str], n_tracklets: int) -> LabelScores:

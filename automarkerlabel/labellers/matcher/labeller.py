@@ -26,7 +26,7 @@ from automarkerlabel.core.reference import Reference
 from automarkerlabel.core.tracklets import Tracklet
 from automarkerlabel.core.trial import FloatArray, IntArray, Trial
 from automarkerlabel.labellers.figures import MatchFacts
-from automarkerlabel.labellers.matcher.evidence import as_scores, combined, fit, labels_in, with_distances
+from automarkerlabel.labellers.matcher.evidence import as_scores, combined, fit, labels_in, put_right, with_distances
 from automarkerlabel.labellers.matcher.heading_search import Followed, Search, rough_likelihood, search_headings
 from automarkerlabel.labellers.matcher.network import AT_ONCE, Network, Scorer
 from automarkerlabel.labellers.matcher.turned import doubted, facing
@@ -39,6 +39,7 @@ Array = npt.NDArray[np.float64]
 
 _MOST_WORKERS = 8
 _LABEL_HEADINGS = 6  # about the one that labels tell
+_MOST_RENAMED = 3  # times, as labels that were put right tell more about the others
 _UNCALIBRATED = {"temperature": 1.0, "no_label_offset": 0.0}
 
 
@@ -59,6 +60,7 @@ class MatchOptions:
     swaps              whether columns that carry two markers are looked for and cut; see `assignment.swaps`.
     continuity         whether it counts that a tracklet goes on where another one ended; see `assignment.continuity`.
     turned             whether the body facing the other way throughout is tried, too; see `labellers.matcher.turned`.
+    permuted           whether neighbours are renamed by distances that hold over the trial; see `permuted`.
     calibrate          whether confidences are calibrated; they are for the other options as they stand here.
     """
 
@@ -76,6 +78,7 @@ class MatchOptions:
     swaps: bool = True
     continuity: bool = True
     turned: bool = True
+    permuted: bool = True
 
 
 class PoseMatcher:
@@ -162,14 +165,25 @@ class PoseMatcher:
             found = as_scores(windows, log_probs, first.labels, len(tracklets))
             return found.without_label_less_likely(self.no_label_offset) if self.no_label_offset else found
 
-        def by_distances(log_probs: Array, assigned: IntArray) -> Array:
-            if not options.distances or spread_mm is None:
-                return log_probs
-            pose = search.reference.positions
-            return with_distances(windows, log_probs, assigned, pose, spread_mm, options.distances)
+        pose = search.reference.positions
 
-        evidence = by_distances(log_probs, assign(evidence_of(scores(log_probs)), sets)[0])
-        labelling = decided(scores(evidence))
+        def by_distances(log_probs: Array, assigned: IntArray) -> tuple[Array, Array, Labelling]:
+            evidence = log_probs
+            if options.distances and spread_mm is not None:
+                evidence = with_distances(windows, log_probs, assigned, pose, spread_mm, options.distances)
+            return log_probs, evidence, decided(scores(evidence))
+
+        def by_neighbours(log_probs: Array, assigned: IntArray) -> tuple[Array, Array, Labelling]:
+            found = by_distances(log_probs, assigned)
+            for _ in range(_MOST_RENAMED if options.permuted else 0):
+                right = put_right(windows, found[0], found[2].assigned, pose)
+                if right is None:
+                    break
+                found = by_distances(*right)
+            return found
+
+        first_look = assign(evidence_of(scores(log_probs)), sets)[0]
+        log_probs, evidence, labelling = by_neighbours(log_probs, first_look)
         n_passes = 1
         if options.self_references and _worth_another(labelling, options):
             if options.refine:
@@ -177,8 +191,7 @@ class PoseMatcher:
             own = self_references(windows, labelling, search, options)
             if own:
                 log_probs = (log_probs + self._log_probs(windows, search.heading, own, options)[0]) / 2
-                evidence = by_distances(log_probs, labelling.assigned)
-                labelling = decided(scores(evidence))
+                log_probs, evidence, labelling = by_neighbours(log_probs, labelling.assigned)
                 n_passes = 2
         doubtful = hardly_worn(trial, labelling, options.least_worn)
         if doubtful.any():

@@ -40,7 +40,7 @@ def one_or_entries(references: Sequence[Path], entries: Sequence[str]) -> tuple[
     """
     if len(references) > 1:
         if entries:
-            raise InputError("--reference: expected none beside --subject NAME=REFERENCE, found several")
+            raise InputError("reference: expected none beside --subject NAME=REFERENCE, found several")
         return None, tuple(f"{path.stem}={path.absolute()}" for path in references)
     full = []
     for name, what in map(entry_parts, entries):
@@ -53,7 +53,7 @@ def entry_parts(entry: str) -> tuple[str, str]:
     """The name and the reference of an entry. Raises `InputError` where there are no two."""
     name, sign, what = entry.partition("=")
     if not (sign and name.strip() and what.strip()):
-        raise InputError(f"--subject: expected NAME=FILE or NAME=MARKER_SET, found {entry!r}")
+        raise InputError(f"subjects: expected NAME=FILE or NAME=MARKER_SET, found {entry!r}")
     return name.strip(), what.strip()
 
 
@@ -71,7 +71,7 @@ def reference_file(what: str) -> Path | None:
 def numbered_names(n: int) -> tuple[str, ...]:
     """subject1, subject2, ... Raises `InputError` for a number that cannot be."""
     if not 1 <= n <= MOST_SUBJECTS:
-        raise InputError(f"--subjects: expected 1 to {MOST_SUBJECTS}, found {n}")
+        raise InputError(f"n_subjects: expected 1 to {MOST_SUBJECTS}, found {n}")
     return tuple(f"subject{k + 1}" for k in range(n))
 
 

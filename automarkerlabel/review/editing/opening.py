@@ -52,7 +52,7 @@ class Asked:
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_confidence <= 1:
-            raise InputError(f"--min-confidence: expected 0 to 1, found {self.min_confidence}")
+            raise InputError(f"min_confidence: expected 0 to 1, found {self.min_confidence}")
 
     @property
     def read_with(self) -> dict[str, str | None]:

@@ -45,5 +45,5 @@ def _listening(port: int) -> socket.socket:
         listening.listen(_BACKLOG)
     except (OSError, OverflowError) as error:
         listening.close()
-        raise InputError(f"--port: expected a port that is free, found {port} ({error}); leave it away") from error
+        raise InputError(f"port: expected a port that is free, found {port} ({error}); leave it away") from error
     return listening

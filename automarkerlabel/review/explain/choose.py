@@ -41,7 +41,7 @@ def _columns(trial: Trial, name: str) -> list[int]:
         return [int(name) - 1]
     shown = ", ".join(trial.labels[c] or str(c + 1) for c in trial.marker_columns[:10])
     raise InputError(
-        f"--column: expected a measured column's name or number, 1 to {trial.n_columns} (here {shown}, ...),"
+        f"column: expected a measured column's name or number, 1 to {trial.n_columns} (here {shown}, ...),"
         f" found {name!r}"
     )
 
@@ -50,7 +50,7 @@ def _labelled(labelling: Labelling, label: str) -> list[int]:
     found = [n for n in range(len(labelling.tracklets)) if labelling.label_of(n) == label]
     if not found:
         given = [x for k, x in enumerate(labelling.labels) if k in set(labelling.assigned.tolist())]
-        raise InputError(f"--label: expected one that was given ({', '.join(given)}), found {label!r}")
+        raise InputError(f"label: expected one that was given ({', '.join(given)}), found {label!r}")
     return found
 
 

@@ -104,7 +104,7 @@ def _compared(classes: Sequence[str], label: int, mean: npt.NDArray[np.float64],
 def _asked(classes: Sequence[str], label: int, against: str) -> int:
     if against not in classes or classes[label] == against:
         others = ", ".join(x for n, x in enumerate(classes) if n != label)
-        raise InputError(f"--against: expected a label other than its own ({others}), found {against!r}")
+        raise InputError(f"against: expected a label other than its own ({others}), found {against!r}")
     return list(classes).index(against)
 
 
@@ -120,7 +120,7 @@ def _moment(
     at = frame - trial.first_frame
     if not start <= at < stop:
         raise InputError(
-            f"--frame: expected one of the trajectory's, {trial.first_frame + start} to {trial.first_frame + stop - 1},"
+            f"frame: expected one of the trajectory's, {trial.first_frame + start} to {trial.first_frame + stop - 1},"
             f" found {frame}"
         )
     return int(np.abs(course.middle - at).argmin()) if len(ahead) else -1, at

@@ -298,7 +298,7 @@ class LegacyTrainer:
         state = legacy_state.restore(path, self.model, self.optimizer)
         if state.epoch >= self.settings.epochs:
             raise InputError(
-                f"--epochs: expected more than the {state.epoch} finished epochs of {path}, found"
+                f"epochs: expected more than the {state.epoch} finished epochs of {path}, found"
                 f" {self.settings.epochs}; epochs are counted from the first of that training"
             )
         self.epoch, self.rng_state, self.running_loss = state.epoch, state.rng_state, state.running_loss

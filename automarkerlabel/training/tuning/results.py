@@ -61,7 +61,7 @@ def draw(search: Search, folder: Path) -> list[Path]:
     require_matplotlib()
     study = open_study(search)
     if not any(t.state.name == "COMPLETE" for t in study.get_trials(deepcopy=False)):
-        raise InputError("--plots: expected a trial that is complete, found none")
+        raise InputError("plots: expected a trial that is complete, found none")
     make_folder(folder)
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # such as of a setting that had one value only

@@ -91,17 +91,17 @@ class Search:
     def __post_init__(self) -> None:
         for kind in self.model_types:
             if kind not in TRAJECTORY_TYPES:
-                raise InputError(f"--model-type: expected some of {', '.join(TRAJECTORY_TYPES)}, found {kind!r}")
+                raise InputError(f"model_type: expected some of {', '.join(TRAJECTORY_TYPES)}, found {kind!r}")
         for name, least in (("jobs", 1), ("minutes", 0), ("trials", 0)):
             value = getattr(self, name)
             if value is not None and not value >= least:
                 raise InputError(f"--{name}: expected {least} or more, found {value}")
         if self.pruner not in PRUNERS:
-            raise InputError(f"--pruner: expected one of {', '.join(PRUNERS)}, found {self.pruner!r}")
+            raise InputError(f"pruner: expected one of {', '.join(PRUNERS)}, found {self.pruner!r}")
         if self.minutes is None and self.trials is None:
             raise InputError("expected --minutes or --trials, found neither")
         if self.validation is None and not self.val_share > 0:
-            raise InputError("--val-share: expected more than 0, since settings are compared by validation, found 0")
+            raise InputError("val_share: expected more than 0, since settings are compared by validation, found 0")
 
     def plan(self, model_type: str, chosen: Mapping[str, Any], out: Path) -> trajectory_plan.Plan:
         """What one trial trains."""

@@ -24,9 +24,9 @@ class Where:
 
     def __post_init__(self) -> None:
         if self.jobs is not None and self.jobs < 1:
-            raise InputError(f"--jobs: expected 1 or more, found {self.jobs}")
+            raise InputError(f"jobs: expected 1 or more, found {self.jobs}")
         if self.jobs is not None and self.cluster is not None:
-            raise InputError("--cluster: expected no --jobs beside it, found both; the cluster has workers of its own")
+            raise InputError("cluster: expected no --jobs beside it, found both; the cluster has workers of its own")
 
 
 def outcomes(

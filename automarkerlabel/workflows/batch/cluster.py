@@ -100,7 +100,7 @@ class _Cluster:
             notes, outcome = future.result()
         except CancelledError as error:
             raise ProcessingError(
-                "--cluster: expected the scheduler to stay, found it gone; start one and run the command again"
+                "cluster: expected the scheduler to stay, found it gone; start one and run the command again"
             ) from error
         except KilledWorker as error:
             if task.source not in self.tried:
@@ -108,7 +108,7 @@ class _Cluster:
                 self.suspects.append(task)
                 if not self.begun and len(self.tried) >= _MOST_LOST:
                     raise ProcessingError(
-                        "--cluster: expected workers that live to do a trial, found that they die before the first one"
+                        "cluster: expected workers that live to do a trial, found that they die before the first one"
                         " is done; if memory was short, give each more"
                     ) from error
                 return None
@@ -116,7 +116,7 @@ class _Cluster:
             return Outcome(task, error=ProcessingError(why))
         except Exception as error:
             known = isinstance(error, AutoMarkerLabelError)
-            why = f"--cluster: expected workers with automarkerlabel {__version__}, found {error!r}"
+            why = f"cluster: expected workers with automarkerlabel {__version__}, found {error!r}"
             trouble = error if known else ProcessingError(why)
             if not self.begun:
                 raise trouble from error
@@ -135,7 +135,7 @@ def _client(address: str) -> "Client":
         from distributed import Client
     except ImportError as error:
         raise InputError(
-            "--cluster: expected the package distributed, found none; pip install 'automarkerlabel[cluster]'"
+            "cluster: expected the package distributed, found none; pip install 'automarkerlabel[cluster]'"
         ) from error
     where = {"scheduler_file": address} if Path(address).is_file() else {"address": address}
     try:
@@ -144,7 +144,7 @@ def _client(address: str) -> "Client":
         clear_frames(error.__traceback__)
     gc.collect()  # the half-made client goes now: collected while another is made, it would wait for that one for ever
     raise InputError(
-        f"--cluster: expected the address of a Dask scheduler that runs, such as tcp://host:8786, found none at"
+        f"cluster: expected the address of a Dask scheduler that runs, such as tcp://host:8786, found none at"
         f" {address!r}"
     )
 
@@ -157,7 +157,7 @@ def attempt_on_worker(work: Work, key: str, task: Task, version: str) -> Answer:
     """In a worker: do a task. Raises what `prepare` raises, and `ProcessingError` for a worker of another version."""
     if version != __version__:
         raise ProcessingError(
-            f"--cluster: expected workers with automarkerlabel {version}, found {__version__} on {socket.gethostname()}"
+            f"cluster: expected workers with automarkerlabel {version}, found {__version__} on {socket.gethostname()}"
         )
     with _one_at_a_time:
         if key not in _loaded:

@@ -32,9 +32,9 @@ class Order:
     def __post_init__(self) -> None:
         for name in self.only:
             if name not in PARTS:
-                raise InputError(f"--only: expected some of {', '.join(PARTS)}, found {name!r}")
+                raise InputError(f"only: expected some of {', '.join(PARTS)}, found {name!r}")
         if self.threads < 1:
-            raise InputError(f"--threads: expected 1 or more, found {self.threads}")
+            raise InputError(f"threads: expected 1 or more, found {self.threads}")
 
     @property
     def n_rounds(self) -> int:
