@@ -163,10 +163,17 @@ def test_rows_repeated_or_exchanged_are_refused(tmp_path: Path) -> None:
             read(tmp_path / "a.trc", joined(head, [rows[k] for k in order]))
 
 
-def test_a_clock_in_place_of_a_coordinate_is_refused(tmp_path: Path) -> None:
+def test_a_clock_in_place_of_a_coordinate_is_noted(tmp_path: Path) -> None:
     head, rows = trc_cells(good())
-    with pytest.raises(FileFormatError, match="frame numbers again as Y of marker 2"):
-        read(tmp_path / "a.trc", joined(head, [[*r[:6], r[0], *r[7:]] for r in rows]))
+    trial = read(tmp_path / "a.trc", joined(head, [[*r[:6], r[0], *r[7:]] for r in rows]))
+    assert "the frame numbers stand again as Y of marker 2; see whether columns are shifted" in trial.notes
+    assert not any("again" in note for note in read(tmp_path / "a.trc", joined(head, rows)).notes)
+
+
+def test_a_clock_between_time_and_coordinates_is_refused(tmp_path: Path) -> None:
+    head, rows = trc_cells(good())
+    with pytest.raises(FileFormatError, match="a cell is missing or shifted"):
+        read(tmp_path / "a.trc", joined(head, [[*r[:2], r[0], *r[2:]] for r in rows]))
 
 
 def _shift(rows: Lines, k: int, n: int) -> Lines:

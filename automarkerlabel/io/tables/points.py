@@ -51,7 +51,7 @@ def make_trial(
     notes = list(notes)
     axis = None
     if frames is not None or times is not None:
-        check_columns(path, points, frames, times)
+        notes += clocks_again(points, frames, times)
         axis = time_axis(path, frames, times, rate_hz, notes)
         points = spread(points, axis)
         residuals = None if residuals is None else spread(residuals, axis)
@@ -73,21 +73,19 @@ def make_trial(
     return trial if residuals is None else replace(trial, residuals=_residuals(points, residuals * axes.mm_per_unit))
 
 
-def check_columns(path: Path, points: Floats, frames: Floats | None, times: Floats | None) -> None:
-    """Raise `FileFormatError` if one coordinate of `points` `(n_rows, n_columns, 3)` is the frame or the time again:
-    then columns are shifted."""
+def clocks_again(points: Floats, frames: Floats | None, times: Floats | None) -> list[str]:
+    """A note if one coordinate of `points` `(n_rows, n_columns, 3)` is the frame or the time again, as where columns
+    are shifted."""
     if len(points) < _ROWS_TO_TELL or not points.size:
-        return
+        return []
     for what, clock in (("frame numbers", frames), ("times", times)):
         if clock is None or np.isnan(clock).any() or not (np.diff(clock) > 0).all():
             continue
         same = np.argwhere((points == clock[:, None, None]).all(0))
         if len(same) == 1:  # in several it is a motion that was made up so
             column, axis = same[0].tolist()
-            raise FileFormatError(
-                f"{path}: expected coordinates, found the {what} again as {'XYZ'[axis]} of marker {column + 1}: columns"
-                " are shifted; export it again"
-            )
+            return [f"the {what} stand again as {'XYZ'[axis]} of marker {column + 1}; see whether columns are shifted"]
+    return []
 
 
 def points_in(numbers: Floats, columns: Sequence[tuple[int, ...]]) -> Floats:
