@@ -3,8 +3,13 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from automarkerlabel.errors import FileFormatError
 from automarkerlabel.io.c3d.parameters import BLOCK
+
+_LARGEST = 65535  # that 16 bits hold
+_CHUNK = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,13 @@ def frame_count(claims: Claims, data: bytes, data_start: int, frame_bytes: int, 
         # The header's count wrapped around or stopped at its end; otherwise the long one is stale.
         if count > 65535 and (saturated or (count - short) % 65536 == 0):
             return _fitting(count, room, frame_bytes)
-    if saturated and room - short * frame_bytes >= BLOCK + frame_bytes:
-        count = _count_by_size(data, data_start, frame_bytes)
+    size = _count_by_size(data, data_start, frame_bytes) if saturated or short * frame_bytes + BLOCK <= room else short
+    if size > max(short, _LARGEST) and (saturated or (size - short) % (_LARGEST + 1) == 0):
         notes.append(
-            f"the file says 65,535 frames, as many as fit into its header; its size says {count:,}, which is believed"
+            f"the file says {short:,} frames, its header has no room for more than 65,535; its size says {size:,},"
+            " which is believed"
         )
-        return count
+        return size
     counts = [short] if frames is None or frames == short else [short, frames]
     if len(counts) == 2:
         # The one that fills the file, else the header's, else the one that at least fits.
@@ -74,8 +80,12 @@ def _fitting(count: int, room: int, frame_bytes: int) -> int:
 
 
 def _count_by_size(data: bytes, data_start: int, frame_bytes: int) -> int:
-    count = (len(data) - data_start) // frame_bytes
-    padding = BLOCK // frame_bytes  # writers fill the last block, or add one where it is full
-    while padding and not any(data[data_start + (count - 1) * frame_bytes : data_start + count * frame_bytes]):
-        count, padding = count - 1, padding - 1
-    return count
+    """Frames up to the last byte that is not 0: a last block, or one more, is filled up with zeros, whatever number of
+    frames would go into them. A frame of hidden points has residuals of -1, which are not 0."""
+    values = np.frombuffer(data, np.uint8)
+    stop = len(data)
+    while stop > data_start and not values[max(data_start, stop - _CHUNK) : stop].any():
+        stop = max(data_start, stop - _CHUNK)
+    last = np.flatnonzero(values[max(data_start, stop - _CHUNK) : stop])
+    used = max(data_start, stop - _CHUNK) + int(last[-1]) + 1 - data_start if len(last) else 0
+    return min(-(-used // frame_bytes), (len(data) - data_start) // frame_bytes)

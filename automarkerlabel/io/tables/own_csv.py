@@ -15,7 +15,7 @@ import numpy as np
 from automarkerlabel.core.trial import FileAxes, Trial
 from automarkerlabel.errors import FileFormatError
 from automarkerlabel.io.names import full_names, split_prefix
-from automarkerlabel.io.tables.points import clocks_again
+from automarkerlabel.io.tables.points import check_shift, clocks_again
 from automarkerlabel.io.tables.text import Floats, TextTable, as_table, open_lines, printable, read_rows, separator_of
 from automarkerlabel.io.tables.time_axis import rate_of_times, spread, time_axis
 
@@ -56,7 +56,9 @@ def read(path: Path, units: str | None = None, up: str | None = None) -> Trial:
     n_cells = 2 + 3 * len(names)
     _, numbers = read_rows(table, 1, n_cells)
     rate, notes = _rate(path, numbers[:, 0], numbers[:, 1])
-    notes += clocks_again(numbers[:, 2:].reshape(len(numbers), len(names), 3), numbers[:, 0], numbers[:, 1])
+    rows = numbers[:, 2:].reshape(len(numbers), len(names), 3)
+    check_shift(path, rows, numbers[:, 1])
+    notes += clocks_again(rows, numbers[:, 0], numbers[:, 1])
     axis = time_axis(path, numbers[:, 0], numbers[:, 1], rate, notes)
     numbers = spread(numbers, axis)
     axes = FileAxes(units or "mm", up or "z", "--units" if units else "CSV table", "--up" if up else "CSV table")

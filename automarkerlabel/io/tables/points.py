@@ -15,6 +15,7 @@ from automarkerlabel.io.tables.text import Floats
 from automarkerlabel.io.tables.time_axis import rate_of_times, spread, time_axis
 
 _RATE_TOLERANCE = 0.02
+_EVEN = 1e-3  # of a step: a coordinate that grows so evenly is a clock
 _ROWS_TO_TELL = 3  # of a coordinate that grows as the frames do
 
 
@@ -51,6 +52,7 @@ def make_trial(
     notes = list(notes)
     axis = None
     if frames is not None or times is not None:
+        check_shift(path, points, times)
         notes += clocks_again(points, frames, times)
         axis = time_axis(path, frames, times, rate_hz, notes)
         points = spread(points, axis)
@@ -86,6 +88,23 @@ def clocks_again(points: Floats, frames: Floats | None, times: Floats | None) ->
             column, axis = same[0].tolist()
             return [f"the {what} stand again as {'XYZ'[axis]} of marker {column + 1}; see whether columns are shifted"]
     return []
+
+
+def check_shift(path: Path, points: Floats, times: Floats | None) -> None:
+    """Raise `FileFormatError` if the times are whole numbers and a coordinate grows evenly, as a time does: then each
+    cell stands one column further on."""
+    if len(points) < _ROWS_TO_TELL or times is None:
+        return
+    if not ((times == np.round(times)).all() and (np.diff(times) >= 1).all()):
+        return
+    steps = np.diff(points, axis=0)
+    even = np.argwhere(((steps > 0) & (np.abs(steps - steps[0]) < _EVEN * steps[0])).all(0))
+    if len(even):
+        column, axis = even[0].tolist()
+        raise FileFormatError(
+            f"{path}: expected times in seconds, found whole numbers, and {'XYZ'[axis]} of marker {column + 1} grows as"
+            " a time does: columns are shifted; export it again"
+        )
 
 
 def points_in(numbers: Floats, columns: Sequence[tuple[int, ...]]) -> Floats:

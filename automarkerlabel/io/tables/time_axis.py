@@ -32,6 +32,7 @@ def time_axis(path: Path, frames: Floats | None, times: Floats | None, rate_hz: 
     different things or a time does not grow.
     """
     n = len(frames) if frames is not None else len(times) if times is not None else 0
+    _check_clock(path, frames, times)
     counted = _counted(path, frames)
     timed = _timed(path, times, rate_hz)
     steps = np.ones(max(0, n - 1), np.int64)
@@ -76,6 +77,18 @@ def rate_of_times(times: Floats) -> float:
         return 0.0
     steps = np.maximum(1, np.round(np.diff(seconds) / np.median(np.diff(seconds))))
     return float(steps.sum() / (seconds[-1] - seconds[0]))
+
+
+def _check_clock(path: Path, frames: Floats | None, times: Floats | None) -> None:
+    """Raise `FileFormatError` where no row has a frame number and the times count frames: then cells are shifted."""
+    if frames is None or times is None or len(times) < 3 or not np.isnan(frames).all():
+        return
+    steps = np.diff(times)
+    if (times == np.round(times)).all() and (steps >= 1).all():
+        raise FileFormatError(
+            f"{path}: expected times in seconds, found whole numbers and no frame numbers: columns"
+            " are shifted; export it again"
+        )
 
 
 def _counted(path: Path, frames: Floats | None) -> IntArray | None:

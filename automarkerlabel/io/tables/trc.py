@@ -17,7 +17,7 @@ from automarkerlabel.io.axes import find_units, known_units
 from automarkerlabel.io.computed_points import computed_columns
 from automarkerlabel.io.labelled_copy import NO_FLAG, check_copy, sources
 from automarkerlabel.io.names import full_names, output_names, split_prefix
-from automarkerlabel.io.tables.points import clocks_again, stated_rate
+from automarkerlabel.io.tables.points import check_shift, clocks_again, stated_rate
 from automarkerlabel.io.tables.text import printable
 from automarkerlabel.io.tables.time_axis import spread, time_axis
 from automarkerlabel.io.tables.trc_text import (
@@ -47,6 +47,7 @@ def read(path: Path, units: str | None = None, up: str | None = None) -> Trial:
     rate_notes = list[str]()
     rate_text = source.values.get("datarate", "").replace(",", ".")
     rate = stated_rate(path, "DataRate", rate_text, times[:, 1], rate_notes)
+    check_shift(path, points, times[:, 1])
     rate_notes += clocks_again(points, times[:, 0], times[:, 1])
     axis = time_axis(path, times[:, 0], times[:, 1], rate, rate_notes)
     labels, notes = _columns(source, points, axis.n_frames)
