@@ -120,7 +120,7 @@ def test_what_is_compared():
     assert explained(Told(SURE), against="RTHI").compared == "RTHI"
     assert explained(Told(SURE), against=NO_LABEL).compared == NO_LABEL
     for wrong in ("RKNE", "NOSE"):
-        with pytest.raises(InputError, match=r"--against.*LKNE, RTHI, no label"):
+        with pytest.raises(InputError, match=r"against.*LKNE, RTHI, no label"):
             explained(Told(SURE), against=wrong)
     # no label is the likeliest other class, but a sure label is compared with another label
     assert explained(Told(((0.02, 0.9, 0.01, 0.07),) * 2)).compared == "LKNE"
@@ -180,7 +180,7 @@ def test_choosing():
     assert chosen(trial, labelling, [], ["RKNE"], 0) == [0]
     assert chosen(trial, labelling, [], [], 5) == [1, 0]  # the least sure first; what has no label is not doubtful
     assert chosen(trial, labelling, ["*0", "3"], [], 0, frame=110) == [0]
-    for columns, labels, named in ((["NOSE"], [], "--column"), (["4"], [], "--column"), ([], ["RTHI"], "LKNE, RKNE")):
+    for columns, labels, named in ((["NOSE"], [], "column"), (["4"], [], "column"), ([], ["RTHI"], "LKNE, RKNE")):
         with pytest.raises(InputError, match=named):
             chosen(trial, labelling, columns, labels, 0)
     with pytest.raises(InputError, match="in frame 110"):
