@@ -194,7 +194,7 @@ def test_entries_of_the_command_line(tmp_path):
     assert one_or_entries([path], []) == (path, ())
     assert one_or_entries([], [f"a={path}", "b=plug-in-gait"]) == (None, (f"a={path}", "b=plug-in-gait"))
     assert one_or_entries([path, tmp_path / "bob.c3d"], []) == (None, (f"ann={path}", f"bob={tmp_path / 'bob.c3d'}"))
-    with pytest.raises(InputError, match="^reference: expected"):
+    with pytest.raises(InputError, match=r"^reference: expected"):
         one_or_entries([path, path], [f"a={path}"])
 
 
