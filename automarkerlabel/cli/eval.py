@@ -67,13 +67,12 @@ def evaluate(
     from automarkerlabel.simulate.corrupt import Corruption
 
     _check_choice(context, protocol, calibrate)
-    model = model or []
-    if len(set(model)) != len(model):
-        raise InputError(f"--model: expected each model once, found {', '.join(model)}")
     paths = collect.find_trials(data)
-    entries = one_or_entries((), subject or ())[1]
-    wanted = LabelRequest(None, reference, reference_frame, marker_set, training_values, exclude, entries)
-    models = labellers_for(wanted, model, as_device(device))
+    wanted = LabelRequest(
+        reference=reference, reference_frame=reference_frame, marker_set=marker_set, training_values=training_values,
+        exclude=exclude, subjects=one_or_entries((), subject or ())[1],
+    )  # fmt: skip
+    models = labellers_for(wanted, _each_once(model or []), as_device(device))
     model = [name for name, _ in models]
     corruption = Corruption(cuts, occlude, ghosts, swaps, rotate, hidden_markers, seed)
     target = _calibrated_file(model, calibrate, out)
@@ -100,6 +99,12 @@ def _check_choice(context: typer.Context, protocol: str, calibrate: bool) -> Non
             refuse_both(context, name, "calibrate", "calibrating neither labels nor compares")
     if protocol == "soma":
         refuse(context, _BROKEN, "--protocol own beside it, found soma, whose five settings are fixed")
+
+
+def _each_once(models: list[str]) -> list[str]:
+    if len(set(models)) != len(models):
+        raise InputError(f"--model: expected each model once, found {', '.join(models)}")
+    return models
 
 
 def _calibrated_file(models: list[str], wanted: bool, out: Path | None) -> tuple[Path, Path] | None:

@@ -34,6 +34,9 @@ def export(
     prefix: Annotated[str | None, typer.Option(help="subject's prefix of every label")] = None,
     no_prefix: Annotated[bool, typer.Option("--no-prefix", help="labels without subjects' prefixes")] = False,
     tidy: Annotated[bool, typer.Option("--tidy", help="csv: a row for each point, as in Parquet")] = False,
+    trust_coordinates: Annotated[
+        bool, typer.Option("--trust-coordinates", help="c3d: points count as seen even where their residual is below 0")
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a trial in another format, or a model as ONNX."""
@@ -51,6 +54,7 @@ def export(
         units, up, exclude, to_units, to_up, rotate_deg, _frames(frames),
         [x.strip() for x in labels.split(",") if x.strip()] if labels is not None else (), named,
         read_renaming(rename) if rename is not None else {}, "" if no_prefix else prefix, tidy, overwrite,
+        trust_coordinates,
     )  # fmt: skip
     trial = export_trial(source, target, options)
     for note in trial.notes:

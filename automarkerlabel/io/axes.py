@@ -48,7 +48,7 @@ def find_axes(
     Raises `TrialError` if the user's word is none of those known.
     """
     sample = points[:: max(1, len(points) // _SAMPLED_FRAMES)]
-    axes, notes = _find_units(sample, units_text, "POINT:UNITS", units)
+    axes, notes = find_units(sample, units_text, "POINT:UNITS", units)
     if up is not None:
         return replace(axes, up=up, up_found="--up"), notes
     heights = sample.reshape(-1, 3)
@@ -76,7 +76,7 @@ def assumed_axes(
     Raises `TrialError` if the user's word is none of those known.
     """
     sample = points[:: max(1, len(points) // _SAMPLED_FRAMES)]
-    axes, notes = _find_units(sample, units_text, where, units)
+    axes, notes = find_units(sample, units_text, where, units)
     if up is not None:
         return replace(axes, up=up, up_found="--up"), notes
     axes = replace(axes, up=assumed_up, up_found=f"assumed, {why}")
@@ -86,7 +86,8 @@ def assumed_axes(
     return axes, [*notes, *(_doubt_up(assumed_up, heights) or [assumed])]
 
 
-def _find_units(sample: FloatArray, text: str, where: str, units: str | None) -> tuple[FileAxes, list[str]]:
+def find_units(sample: FloatArray, text: str, where: str, units: str | None) -> tuple[FileAxes, list[str]]:
+    """The units of points `(n_frames, n_columns, 3)`, as in `assumed_axes`, and a note on what was doubtful."""
     if units is not None:
         return FileAxes(units=units, units_found="--units"), []
     span = _span(sample)

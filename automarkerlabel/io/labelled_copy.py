@@ -10,7 +10,8 @@ from automarkerlabel.core.labelling import OutputColumn, apply
 from automarkerlabel.core.trial import IntArray, Trial
 from automarkerlabel.errors import OutputError, TrialError, VerificationError
 from automarkerlabel.io.names import full_names, output_subject
-from automarkerlabel.io.tables.text import TextTable, row_of
+from automarkerlabel.io.tables.text import Floats, TextTable, row_of
+from automarkerlabel.io.tables.time_axis import time_axis
 
 NO_FLAG = "this format cannot mark filled samples, only C3D can; --json and --csv list the gaps"
 
@@ -20,6 +21,7 @@ class Place:
     """Where the points of a trial stand in a text table.
 
     rows     the lines of data, one a frame.
+    slots    the frame of the trial that each row is, where rows may be missing; empty: one after another.
     columns  for each column of the trial the cells of a row that are its own: x, y, z and what goes with them.
     kept     the cells of a row that are no marker's.
     """
@@ -27,6 +29,15 @@ class Place:
     rows: Sequence[int]
     columns: Sequence[tuple[int, ...]]
     kept: Sequence[int]
+    slots: Sequence[int] = ()
+
+
+def on_axis(place: Place, path: Path, numbers: Floats, clocks: tuple[int, int], rate_hz: float) -> Place:
+    """The place with the frame of each row; `clocks` are the cells of frame number and time, -1 where there is none."""
+    frames, times = (numbers[:, k] if k >= 0 else None for k in clocks)
+    if frames is None and times is None:
+        return place
+    return replace(place, slots=time_axis(path, frames, times, rate_hz, []).slots.tolist())
 
 
 def sources(trial: Trial, columns: Sequence[OutputColumn]) -> IntArray:
@@ -90,7 +101,8 @@ def write_copy(
 
     Raises `TrialError` if columns and table do not fit together, `OutputError` if the file's encoding lacks a letter.
     """
-    if len(place.rows) != trial.n_frames or len(place.columns) != trial.n_columns:
+    slots = list(place.slots) or list(range(len(place.rows)))
+    if (slots[-1] + 1 if slots else 0) != trial.n_frames or len(place.columns) != trial.n_columns:
         raise TrialError(
             f"{table.path}: expected the trial that was read from it, with {len(place.rows)} frames and"
             f" {len(place.columns)} columns, found {trial.n_frames} and {trial.n_columns}"
@@ -111,7 +123,7 @@ def write_copy(
         for n, line_number in enumerate(place.rows):
             cells = table.cells(line_number)
             words = [cells[k] for k in place.kept]
-            for column, width in zip(origin[n].tolist(), widths, strict=True):
+            for column, width in zip(origin[slots[n]].tolist(), widths, strict=True):
                 own = [cells[k] for k in place.columns[column]] if column >= 0 else [blank] * min(width, 3)
                 words += own + [b""] * (width - len(own))
             put(table.separator.join(words))

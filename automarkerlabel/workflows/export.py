@@ -10,7 +10,8 @@ from automarkerlabel import io
 from automarkerlabel.core.marker_set import is_unlabelled
 from automarkerlabel.core.trial import FileAxes, Trial
 from automarkerlabel.errors import InputError, TrialError
-from automarkerlabel.io import files
+from automarkerlabel.io import c3d, files
+from automarkerlabel.io.computed_points import computed_columns
 from automarkerlabel.io.names import full_names
 from automarkerlabel.io.renaming import renamed
 from automarkerlabel.io.tables import tidy
@@ -32,6 +33,7 @@ class TrialExport:
     rename              new labels by old ones.
     prefix              subject of every column; "" for none, None: as it is.
     tidy                CSV with a row for each point rather than for each frame.
+    trust_coordinates   of a C3D: points with coordinates are seen even where their residual is below 0.
     """
 
     units: str | None = None
@@ -47,6 +49,7 @@ class TrialExport:
     prefix: str | None = None
     tidy: bool = False
     overwrite: bool = False
+    trust_coordinates: bool = False
 
 
 def export_trial(source: Path, path: Path, options: TrialExport) -> Trial:
@@ -61,7 +64,7 @@ def export_trial(source: Path, path: Path, options: TrialExport) -> Trial:
         raise InputError(f"to_units, to_up: expected with .c3d or .trc, found {suffix}, which is in mm with z up")
     if options.tidy and suffix != ".csv":
         raise InputError(f"tidy: expected with .csv, found {suffix}")
-    trial = chosen(io.read(source, options.units, options.up, options.exclude), options)
+    trial = chosen(_read(source, options), options)
     if not trial.visible.any():
         why = "".join(f"; {note}" for note in trial.notes if "hidden" in note)
         raise TrialError(f"{source}: expected points to export, found none that is seen{why}")
@@ -74,6 +77,15 @@ def export_trial(source: Path, path: Path, options: TrialExport) -> Trial:
     else:
         io.write(path, trial, options.overwrite)
     return trial
+
+
+def _read(source: Path, options: TrialExport) -> Trial:
+    if not options.trust_coordinates:
+        return io.read(source, options.units, options.up, options.exclude)
+    if source.suffix.lower() != ".c3d":
+        raise InputError(f"trust_coordinates: expected a .c3d, found {source.name}; other formats have no residuals")
+    trial = c3d.read(source, options.units, options.up, trust_coordinates=True)
+    return replace(trial, computed=trial.computed | computed_columns(trial.labels, exclude=options.exclude))
 
 
 def chosen(trial: Trial, options: TrialExport) -> Trial:

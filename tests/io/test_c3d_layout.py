@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from automarkerlabel.errors import FileFormatError, InputError
 from automarkerlabel.io import c3d
 from automarkerlabel.io.c3d import facts
+from automarkerlabel.io.c3d.frames import _count_by_size
 from automarkerlabel.io.c3d.layout import list_entries, open_layout, parse
-from automarkerlabel.io.c3d.parameters import decoded, float_word, floats_of
+from automarkerlabel.io.c3d.parameters import BLOCK, decoded, float_word, floats_of
 from automarkerlabel.io.c3d.patch import patched
 from tests.fixtures.c3d_bytes import example, float_bytes, make_c3d, record, texts
 from tests.fixtures.counting import counted_calls
@@ -129,6 +130,29 @@ def test_more_frames_than_the_header_holds(place):
     assert layout.n_frames == LONG
     assert layout.coordinates[-1, 0].tolist() == [LONG, 200.5, 1000]
     assert ("its size says" in "".join(layout.notes)) == (place == "size")
+
+
+@pytest.mark.parametrize("whole_block", [False, True])
+def test_padding_is_no_frame_for_any_size_and_remainder(whole_block):
+    for frame_bytes in range(2, 1100, 2):
+        # so many frames that each remainder of a block comes once
+        for count in range(520, 520 + BLOCK // math.gcd(frame_bytes, BLOCK)):
+            n_data = count * frame_bytes
+            padding = -n_data % BLOCK or (BLOCK if whole_block else 0)
+            assert _count_by_size(_Ones(n_data, padding), 0, frame_bytes) == count
+
+
+class _Ones:
+    """Bytes that are not made: `n` of 1, then zeros."""
+
+    def __init__(self, n, padding):
+        self.n, self.length = n, n + padding
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, where):
+        return b"\1" * max(0, min(where.stop, self.n) - where.start) + b"\0" * (where.stop - max(self.n, where.start))
 
 
 def test_frame_numbers_beyond_the_header():

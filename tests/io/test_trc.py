@@ -63,7 +63,7 @@ def test_the_user_overrules_units_and_up(tmp_path: Path) -> None:
         ("-1.#IND00\t1.#QNAN0\tinf", False),
         ("0\t0\t7", True),
         ("  4.0\t 5\t6e0\t\t\t", True),
-        ("4\t5\t", False),
+        ("4\tnan\tnan", False),
     ],
 )
 def test_hidden_cells(tmp_path: Path, cells: str, visible: bool) -> None:
@@ -142,7 +142,10 @@ def test_a_rate_that_the_times_contradict_is_noted(tmp_path: Path) -> None:
         (b"hello\nworld\n", "begins with 'hello'"),
         (bytes(range(256)) * 20, "binary data"),
         (text(ROWS).encode("utf-16"), "binary data"),
-        (text(ROWS, n=3), "expected 3 frames as NumFrames says, found 2"),
+        (text(ROWS, n=3)[:-1], "the file: it is cut"),
+        (text("", n=3), "expected 3 frames as NumFrames says, found none"),
+        (text(ROWS.replace("5\t6\n", "5\n")), "expected three coordinates of marker 2 or none, found 2"),
+        (text(ROWS.replace("5\t0.00\t", "5\t")), "a cell is missing or shifted"),
         (text(ROWS)[:-9], "is cut"),
         (text(ROWS.replace("1.5", "1,5")), "line 8, column 3: expected a number, found '1,5'"),
         (text(ROWS.replace("1.5", "1 5")), "line 8, column 3: expected a number, found '1 5'"),

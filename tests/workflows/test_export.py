@@ -14,6 +14,7 @@ from automarkerlabel.io.collect import find_trials, read_labelled
 from automarkerlabel.io.outputs import outputs_for
 from automarkerlabel.io.renaming import read_renaming, renamed, renamed_columns
 from automarkerlabel.workflows.export import TrialExport, chosen, export_trial, turned
+from tests.fixtures.c3d_bytes import example, make_c3d
 from tests.fixtures.places import SAMPLES
 
 NAMES = ["LASI", "*1", "LHJC", "RASI"]
@@ -200,3 +201,29 @@ def test_folders_give_trials_alone(tmp_path: Path) -> None:
     (tmp_path / "subjects.csv").write_text("name,height\nNick,180\n")
     (tmp_path / "results.mat").write_bytes(b"MATLAB 5.0 MAT-file".ljust(200))
     assert [p.name for p in find_trials([tmp_path])] == ["walk.csv", "walk.tsv"]
+
+
+def test_coordinates_behind_residuals_that_hide_them_all(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.c3d", tmp_path / "out.c3d"
+    points = example()
+    points[0, 0] = 0  # hidden with trust as well
+    source.write_bytes(make_c3d(points, quality=np.full((6, 4), -1.0)))
+    trial = io.read(source)
+    assert not trial.visible.any()
+    assert any(note.startswith("23 points have coord") and "--trust-coordinates" in note for note in trial.notes)
+    with pytest.raises(TrialError, match="--trust-coordinates"):
+        export_trial(source, out, TrialExport())
+    assert not out.exists()
+    export_trial(source, out, TrialExport(trust_coordinates=True))
+    again = io.read(out)
+    assert np.argwhere(~again.visible).tolist() == [[0, 0]]
+    np.testing.assert_array_equal(again.positions[1:], points[1:])
+    with pytest.raises(InputError, match=r"expected a \.c3d"):
+        export_trial(tmp_path / "in.trc", out, TrialExport(trust_coordinates=True, overwrite=True))
+
+
+def test_an_export_that_would_be_empty_is_an_error(tmp_path: Path) -> None:
+    source = tmp_path / "in.c3d"
+    source.write_bytes(make_c3d(np.zeros((6, 4, 3))))
+    with pytest.raises(TrialError, match="found none that is seen"):
+        export_trial(source, tmp_path / "out.csv", TrialExport())

@@ -21,12 +21,14 @@ _MODEL_GROUPS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS", "REACTIONS"
 _NAMED_IN_NOTE = 5
 
 
-def read(path: Path, units: str | None = None, up: str | None = None) -> Trial:
+def read(path: Path, units: str | None = None, up: str | None = None, trust_coordinates: bool = False) -> Trial:
     """The trial in a C3D file, in mm with z up; `units` and `up` overrule what the file says.
+
+    `trust_coordinates`: a residual below 0 hides no point that has coordinates.
 
     Raises `InputError` if the file cannot be read, `FileFormatError` if it is damaged or is none.
     """
-    return trial_of(open_layout(path), units, up)
+    return trial_of(open_layout(path), units, up, trust_coordinates)
 
 
 def write(path: Path, trial: Trial) -> None:
@@ -80,22 +82,25 @@ def write_filled(source: Path, path: Path, trial: Trial, mask: BoolArray, verify
     return check.check_with_ezc3d(source, layout, path, patch) if verify else ()
 
 
-def trial_of(layout: Layout, units: str | None = None, up: str | None = None) -> Trial:
+def trial_of(layout: Layout, units: str | None = None, up: str | None = None, trust_coordinates: bool = False) -> Trial:
     """The trial that a layout holds; see `read`."""
     names, notes = column_names(layout)
     subjects, labels = zip(*(split_prefix(name) for name in names), strict=True) if names else ((), ())
     computed = computed_columns(labels, _model_outputs(layout))
     points = layout.coordinates.copy()
-    points[layout.hidden] = np.nan
+    hidden = layout.without_coordinates if trust_coordinates else layout.hidden
+    points[hidden] = np.nan
     markers = [c for c in range(layout.n_points) if c not in computed]
     units_text, up_text = (" ".join(layout.texts("POINT", name)[:1]) for name in ("UNITS", "Y_SCREEN"))
     axes, doubts = find_axes(points[:, markers], units_text, up_text, units, up)
     with np.errstate(all="ignore"):  # damaged numbers, which Trial takes as hidden
         positions = points if (axes.units, axes.up) == ("mm", "z") else axes.to_mm_z_up(points)
         residuals = layout.residuals * np.float32(axes.mm_per_unit)
+    residuals[layout.hidden & ~hidden] = 0  # nothing is known of them
+    unbelieved = [] if trust_coordinates else _unbelieved(layout)
     return Trial(
         positions, labels, layout.rate_hz, residuals, layout.first_frame, axes, subjects, computed,
-        [*layout.notes, *notes, *doubts, *_missing(layout), *_unbelieved(layout)],
+        [*layout.notes, *notes, *doubts, *_missing(layout), *unbelieved],
     )  # fmt: skip
 
 
@@ -129,12 +134,12 @@ def _model_outputs(layout: Layout) -> frozenset[str]:
 
 def _unbelieved(layout: Layout) -> list[str]:
     """A note where coordinates are there, and the residuals of all say that nothing was measured."""
-    there = np.isfinite(layout.coordinates).all(2) & (layout.coordinates != 0).any(2)
+    there = ~layout.without_coordinates
     if not there.any() or not layout.hidden.all():
         return []
     return [
         f"{int(there.sum()):,} points have coordinates, but every residual is below 0, which says that none was"
-        " measured; so all are hidden. Export the trial again with residuals, or as TRC, if they are measured"
+        " measured; so all are hidden. If they are measured, aml export --trust-coordinates writes a file that says so"
     ]
 
 

@@ -112,9 +112,14 @@ class Layout:
     @cached_property
     def hidden(self) -> BoolArray:
         """`(n_frames, n_points)`: a coordinate is no number, the residual below 0, or the point exactly 0, 0, 0."""
+        return np.asarray(self.without_coordinates | (self.quality < 0))
+
+    @cached_property
+    def without_coordinates(self) -> BoolArray:
+        """`(n_frames, n_points)`: a coordinate is no number, or the point exactly 0, 0, 0."""
         x, y, z = (self.coordinates[..., axis] for axis in range(3))
-        unseen = ~(np.isfinite(x) & np.isfinite(y) & np.isfinite(z)) | (self.quality < 0)
-        return np.asarray(unseen | ((x == 0) & (y == 0) & (z == 0)))
+        unknown = ~(np.isfinite(x) & np.isfinite(y) & np.isfinite(z))
+        return np.asarray(unknown | ((x == 0) & (y == 0) & (z == 0)))
 
     @property
     def residuals(self) -> FloatArray:

@@ -19,7 +19,7 @@ from pathlib import Path
 from automarkerlabel.core.labelling import OutputColumn
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.errors import FileFormatError
-from automarkerlabel.io.labelled_copy import Place, check_copy, heading_row, name_row, write_copy
+from automarkerlabel.io.labelled_copy import Place, check_copy, heading_row, name_row, on_axis, write_copy
 from automarkerlabel.io.names import output_names
 from automarkerlabel.io.tables.points import (
     Convention,
@@ -28,6 +28,7 @@ from automarkerlabel.io.tables.points import (
     points_in,
     stated_rate,
     stated_residuals,
+    stated_span,
 )
 from automarkerlabel.io.tables.text import (
     Floats,
@@ -88,7 +89,7 @@ def write_labelled(
     parts = _open(source)
     names = output_names(trial, columns)
     printable(names, "CSV file")
-    table, place = parts.table, parts.place
+    table, place = parts.table, on_axis(parts.place, source, parts.numbers, (0, 1), trial.rate_hz)
     blanks = {parts.axis_line: ("X", "Y", "Z"), parts.axis_line - 1: ("Position",) * 3}
     heading = []
     for n in range(parts.axis_line + 1):
@@ -200,10 +201,13 @@ def _trial(parts: _Parts, units: str | None, up: str | None) -> Trial:
     stated = info.get("total exported frames", "")
     if stated:
         frames = stated_number(path, "Total Exported Frames", stated)
-        check_frames(path, "Total Exported Frames", frames, len(numbers), notes, _SLACK_FRAMES)
+        found = stated_span(numbers[:, 0], frames, len(numbers))
+        check_frames(path, "Total Exported Frames", frames, found, notes, _SLACK_FRAMES, parts.table.ends_whole)
     name = "Export Frame Rate" if info.get("export frame rate") else "Capture Frame Rate"
     rate = stated_rate(path, name, info.get(name.lower(), "").replace(",", "."), numbers[:, 1], notes)
     points = points_in(numbers, parts.place.columns)
     errors = stated_residuals(numbers, parts.errors)
     convention = Convention(info.get("length units", ""), "Length Units", "y", "Motive's default")
-    return make_trial(points, parts.names, rate, numbers[:, 0], convention, units, up, notes, errors)
+    return make_trial(
+        points, parts.names, rate, numbers[:, 0], convention, units, up, notes, errors, path, numbers[:, 1]
+    )

@@ -18,7 +18,7 @@ from automarkerlabel.core.labelling import OutputColumn
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.errors import FileFormatError
 from automarkerlabel.io.axes import known_units
-from automarkerlabel.io.labelled_copy import Place, check_copy, heading_row, name_row, write_copy
+from automarkerlabel.io.labelled_copy import Place, check_copy, heading_row, name_row, on_axis, write_copy
 from automarkerlabel.io.names import output_names
 from automarkerlabel.io.tables.points import Convention, make_trial, points_in
 from automarkerlabel.io.tables.text import (
@@ -69,7 +69,7 @@ def read(path: Path, units: str | None = None, up: str | None = None) -> Trial:
     numbers = parts.numbers
     points = points_in(numbers, parts.place.columns)
     convention = Convention(parts.units, "the line of units", "z", "Nexus' vertical axis")
-    return make_trial(points, parts.names, parts.rate_hz, numbers[:, 0], convention, units, up, parts.notes)
+    return make_trial(points, parts.names, parts.rate_hz, numbers[:, 0], convention, units, up, parts.notes, path=path)
 
 
 def write_labelled(
@@ -82,7 +82,8 @@ def write_labelled(
     parts = _open(source)
     names = output_names(trial, columns)
     printable(names, "CSV file")
-    table, place, begin = parts.table, parts.place, parts.begin
+    table, begin = parts.table, parts.begin
+    place = on_axis(parts.place, source, parts.numbers, (0, -1), trial.rate_hz)
     heading = [
         *table.lines[: begin + 2],
         name_row(["", ""], names, place, columns, table.separator, repeated=False),

@@ -15,7 +15,9 @@ import numpy as np
 from automarkerlabel.core.trial import FileAxes, Trial
 from automarkerlabel.errors import FileFormatError
 from automarkerlabel.io.names import full_names, split_prefix
+from automarkerlabel.io.tables.points import clocks_again
 from automarkerlabel.io.tables.text import Floats, TextTable, as_table, open_lines, printable, read_rows, separator_of
+from automarkerlabel.io.tables.time_axis import rate_of_times, spread, time_axis
 
 _RATE_DIGITS = 12  # below the rounding of the times, so that 119.88 comes back as 119.88
 _BEGINS = b"frame"
@@ -53,14 +55,17 @@ def read(path: Path, units: str | None = None, up: str | None = None) -> Trial:
     names = _names(table)
     n_cells = 2 + 3 * len(names)
     _, numbers = read_rows(table, 1, n_cells)
-    rate, notes = _rate(path, numbers[:, 1])
+    rate, notes = _rate(path, numbers[:, 0], numbers[:, 1])
+    notes += clocks_again(numbers[:, 2:].reshape(len(numbers), len(names), 3), numbers[:, 0], numbers[:, 1])
+    axis = time_axis(path, numbers[:, 0], numbers[:, 1], rate, notes)
+    numbers = spread(numbers, axis)
     axes = FileAxes(units or "mm", up or "z", "--units" if units else "CSV table", "--up" if up else "CSV table")
     parts = [split_prefix(name) for name in names]
     return Trial(
         axes.to_mm_z_up(numbers[:, 2:].reshape(len(numbers), len(names), 3)),
         [label for _, label in parts],
         rate,
-        first_frame=int(numbers[0, 0]) if len(numbers) and np.isfinite(numbers[0, 0]) else 1,
+        first_frame=axis.first_frame,
         axes=axes,
         subjects=[subject for subject, _ in parts],
         notes=notes,
@@ -79,11 +84,13 @@ def _names(table: TextTable) -> list[str]:
     return names
 
 
-def _rate(path: Path, times: Floats) -> tuple[float, list[str]]:
+def _rate(path: Path, frames: Floats, times: Floats) -> tuple[float, list[str]]:
     """Frames a second from the first and the last time, and a note where there is only one frame."""
     if len(times) < 2:
         return 100.0, ["a table of fewer than two frames tells no rate; 100 Hz is assumed"]
     if not np.isfinite(times).all() or not (np.diff(times) > 0).all():
         raise FileFormatError(f"{path}: expected times in column time_s that grow from row to row; correct them")
-    rate = (len(times) - 1) / float(times[-1] - times[0])
+    counted = np.diff(frames)
+    jumps = bool((counted >= 1).all() and (counted > 1).any())
+    rate = float((frames[-1] - frames[0]) / (times[-1] - times[0])) if jumps else rate_of_times(times)
     return float(f"{rate:.{_RATE_DIGITS}g}"), []

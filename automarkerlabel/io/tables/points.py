@@ -12,8 +12,10 @@ from automarkerlabel.io.axes import assumed_axes
 from automarkerlabel.io.computed_points import computed_columns
 from automarkerlabel.io.names import split_prefix
 from automarkerlabel.io.tables.text import Floats
+from automarkerlabel.io.tables.time_axis import rate_of_times, spread, time_axis
 
 _RATE_TOLERANCE = 0.02
+_ROWS_TO_TELL = 3  # of a coordinate that grows as the frames do
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Convention:
 def make_trial(
     points: Floats, names: Sequence[str], rate_hz: float, frames: Floats | None, convention: Convention,
     units: str | None, up: str | None, notes: Sequence[str], residuals: Floats | None = None,
+    path: Path = Path("table"), times: Floats | None = None,
 ) -> Trial:  # fmt: skip
     """The trial of `points` `(n_frames, n_columns, 3)` in the file's units and axes, NaN or 0 0 0 where hidden.
 
@@ -41,8 +44,17 @@ def make_trial(
     frames     `(n_frames,)` numbers of the frames, None where the file gives none.
     units, up  the user's word, which overrules the convention; None: it has not been given.
     residuals  `(n_frames, n_columns)` in the file's units.
+    times      `(n_frames,)` in s, None where the file gives none; `path` is for messages.
+
+    Rows that are missing become hidden frames. Raises `FileFormatError` where frames and times contradict each other.
     """
     notes = list(notes)
+    axis = None
+    if frames is not None or times is not None:
+        notes += clocks_again(points, frames, times)
+        axis = time_axis(path, frames, times, rate_hz, notes)
+        points = spread(points, axis)
+        residuals = None if residuals is None else spread(residuals, axis)
     hidden = (points == 0).all(2)
     if hidden.any():
         points = np.where(hidden[..., None], np.nan, points)
@@ -54,16 +66,26 @@ def make_trial(
     markers: FloatArray = points[:, [c for c in range(len(labels)) if c not in computed]].astype(np.float32)
     markers[np.isnan(markers).any(2)] = np.nan
     axes, doubts = assumed_axes(markers, convention.units, convention.where, convention.up, convention.why, units, up)
-    first = 1
-    if frames is not None and len(frames):
-        first = int(frames[0]) if np.isfinite(frames[0]) else 1
-        if not (np.diff(frames) == 1).all():
-            notes.append("the numbers of the frames do not count up by one; rows are taken as they come")
     trial = Trial(
-        axes.to_mm_z_up(points), labels, rate_hz, first_frame=first, axes=axes,
+        axes.to_mm_z_up(points), labels, rate_hz, first_frame=axis.first_frame if axis else 1, axes=axes,
         subjects=[subject for subject, _ in parts], computed=computed, notes=[*notes, *doubts],
     )  # fmt: skip
     return trial if residuals is None else replace(trial, residuals=_residuals(points, residuals * axes.mm_per_unit))
+
+
+def clocks_again(points: Floats, frames: Floats | None, times: Floats | None) -> list[str]:
+    """A note if one coordinate of `points` `(n_rows, n_columns, 3)` is the frame or the time again, as where columns
+    are shifted."""
+    if len(points) < _ROWS_TO_TELL or not points.size:
+        return []
+    for what, clock in (("frame numbers", frames), ("times", times)):
+        if clock is None or np.isnan(clock).any() or not (np.diff(clock) > 0).all():
+            continue
+        same = np.argwhere((points == clock[:, None, None]).all(0))
+        if len(same) == 1:  # in several it is a motion that was made up so
+            column, axis = same[0].tolist()
+            return [f"the {what} stand again as {'XYZ'[axis]} of marker {column + 1}; see whether columns are shifted"]
+    return []
 
 
 def points_in(numbers: Floats, columns: Sequence[tuple[int, ...]]) -> Floats:
@@ -95,14 +117,14 @@ def stated_rate(path: Path, name: str, text: str, times: Floats, notes: list[str
         stated = float(text)
     except ValueError:
         stated = 0.0
-    seconds = times[np.isfinite(times)]
-    step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
-    timed = 1 / step if step > 0 else 0.0
+    timed = rate_of_times(times)
     if np.isfinite(stated) and stated > 0:
         # Times rounded to milliseconds: compare over the whole recording rather than over one step.
+        seconds = times[np.isfinite(times)]
         span = float(seconds[-1] - seconds[0]) if len(seconds) > 1 else 0.0
         over_all = (len(seconds) - 1) / span if span > 0 else stated
-        if abs(over_all / stated - 1) > _RATE_TOLERANCE:
+        off = [abs(x / stated - 1) > _RATE_TOLERANCE for x in (over_all, timed or over_all)]
+        if all(off) and not _jump(seconds, stated):
             notes.append(f"{name} says {stated:g} Hz, the times {over_all:.4g} Hz; taken as {stated:g} Hz")
         return stated
     if timed:
@@ -111,12 +133,29 @@ def stated_rate(path: Path, name: str, text: str, times: Floats, notes: list[str
     raise FileFormatError(f"{path}: expected a {name} above 0, found {text!r}; correct the header")
 
 
-def check_frames(path: Path, name: str, stated: float, n_frames: int, notes: list[str], slack: int = 0) -> None:
-    """Raise `FileFormatError` if more than `slack` of the frames that a header states are missing; note other
-    differences."""
-    if n_frames < stated - slack:
+def _jump(seconds: Floats, rate_hz: float) -> bool:
+    """Whether the times are whole frames at that rate, some of them missing."""
+    frames = np.diff(seconds) * rate_hz
+    return bool(len(frames) and np.round(frames).min() == 1 and (np.abs(frames - np.round(frames)) < 0.1).all())
+
+
+def check_frames(
+    path: Path, name: str, stated: float, n_frames: int, notes: list[str], slack: int = 0, whole: bool = True
+) -> None:
+    """Note that a header states other frames than there are; `n_frames` counts rows, and those that are missing where
+    frame numbers jump. Raise `FileFormatError` if more than `slack` are missing and the last row is not `whole`."""
+    if n_frames < stated - slack and not whole:
         raise FileFormatError(
-            f"{path}: expected {stated:.0f} frames as {name} says, found {n_frames}: the file is cut; export it again"
+            f"{path}: expected {stated:.0f} frames as {name} says, found {n_frames}: the file is cut in its last row;"
+            " export it again"
         )
     if n_frames != stated:
         notes.append(f"{name} says {stated:.0f}, the file has {n_frames} rows; taken as {n_frames}")
+
+
+def stated_span(frames: Floats | None, stated: float, n_rows: int) -> int:
+    """How many frames to compare with what a header states: the rows, or, if that fits, the span of their numbers."""
+    if frames is not None and len(frames) and np.isfinite(frames[[0, -1]]).all():
+        span = int(frames[-1] - frames[0]) + 1
+        return span if span == stated else n_rows
+    return n_rows

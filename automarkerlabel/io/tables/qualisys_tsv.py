@@ -22,7 +22,7 @@ import numpy as np
 from automarkerlabel.core.labelling import OutputColumn
 from automarkerlabel.core.trial import Trial
 from automarkerlabel.errors import FileFormatError
-from automarkerlabel.io.labelled_copy import Place, check_copy, widest, write_copy
+from automarkerlabel.io.labelled_copy import Place, check_copy, on_axis, widest, write_copy
 from automarkerlabel.io.names import full_names, output_names
 from automarkerlabel.io.tables.points import (
     Convention,
@@ -31,6 +31,7 @@ from automarkerlabel.io.tables.points import (
     points_in,
     stated_rate,
     stated_residuals,
+    stated_span,
 )
 from automarkerlabel.io.tables.text import (
     Floats,
@@ -68,7 +69,7 @@ class _Parts:
 
 def recognises(lines: Sequence[bytes]) -> bool:
     """Whether the lines of a file begin like an export of Qualisys, of motion or of other data."""
-    first = next((x for x in lines if x.strip()), b"").split(b"\t")
+    first = _tabbed(next((x for x in lines if x.strip()), b"")).split(b"\t")
     return len(first) > 1 and _KEY.fullmatch(first[0].strip()) is not None
 
 
@@ -87,13 +88,17 @@ def read(path: Path, units: str | None = None, up: str | None = None) -> Trial:
     numbers, notes = parts.numbers, list[str]()
     if "NO_OF_FRAMES" in parts.facts:
         stated = stated_number(path, "NO_OF_FRAMES", _fact(parts.facts, "NO_OF_FRAMES"))
-        check_frames(path, "NO_OF_FRAMES", stated, len(numbers), notes)
+        found = stated_span(numbers[:, parts.frame] if parts.frame >= 0 else None, stated, len(numbers))
+        check_frames(path, "NO_OF_FRAMES", stated, found, notes, whole=parts.table.ends_whole)
     times = numbers[:, parts.time] if parts.time >= 0 else np.zeros(0)
     rate = stated_rate(path, "FREQUENCY", _fact(parts.facts, "FREQUENCY").replace(",", "."), times, notes)
     points = points_in(numbers, parts.place.columns)
     residuals = stated_residuals(numbers, parts.residuals)
     frames = numbers[:, parts.frame] if parts.frame >= 0 else None
-    return make_trial(points, parts.facts["MARKER_NAMES"], rate, frames, CONVENTION, units, up, notes, residuals)
+    seconds = times if parts.time >= 0 else None
+    return make_trial(
+        points, parts.facts["MARKER_NAMES"], rate, frames, CONVENTION, units, up, notes, residuals, path, seconds
+    )
 
 
 def write(path: Path, trial: Trial) -> None:
@@ -130,7 +135,8 @@ def write_labelled(
     parts = _open(source)
     names = output_names(trial, columns)
     printable(names, "TSV file")
-    table, place = parts.table, parts.place
+    table = parts.table
+    place = on_axis(parts.place, source, parts.numbers, (parts.frame, parts.time), trial.rate_hz)
     stop = place.rows[0] if place.rows else len(table.lines)
     heading = list(table.lines[:stop])
     heading[parts.lines["MARKER_NAMES"]] = row_of(["MARKER_NAMES", *names], b"\t")
@@ -170,6 +176,7 @@ def _fact(facts: dict[str, list[str]], name: str) -> str:
 
 def _open(path: Path) -> _Parts:
     lines, encoding, ending = open_lines(path)
+    lines = [_tabbed(line) for line in lines]
     facts, places, first = _header(lines)
     kind = _fact(facts, "DATA_INCLUDED")
     if "MARKER_NAMES" not in facts or (kind and kind.upper() != "3D"):
@@ -207,6 +214,16 @@ def _header(lines: Sequence[bytes]) -> tuple[dict[str, list[str]], dict[str, int
             facts[name.decode()] = [x.decode().strip().strip('"') for x in values]
             places[name.decode()] = n
     return facts, places, len(lines)
+
+
+def _tabbed(line: bytes) -> bytes:
+    """A line that has spaces where tabs should be, with tabs: between words, or, in a line of column names, before
+    each name."""
+    if b"\t" in line or b" " not in line.strip():
+        return line
+    if line.lower().lstrip().startswith((b"frame ", b"time ")) or re.search(rb"\S [XYZ]( |$)", line):
+        return re.sub(rb" +(?!(?:[XYZ]|Residual)(?: |$))", b"\t", line.strip())
+    return re.sub(rb" +", b"\t", line.strip())
 
 
 def _marker_names(path: Path, facts: dict[str, list[str]]) -> list[str]:

@@ -65,6 +65,11 @@ class TextTable:
         """The cells of a line of data, as they stand."""
         return self.lines[line].split(self.separator)
 
+    @property
+    def ends_whole(self) -> bool:
+        """Whether the last line has a line end: one that was cut has none."""
+        return not self.lines or not self.lines[-1].strip()
+
 
 def open_lines(path: Path) -> tuple[list[bytes], str, bytes]:
     """The lines of a text file as UTF-8, its encoding and its line ends.

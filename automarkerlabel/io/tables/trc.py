@@ -13,12 +13,13 @@ import numpy as np
 from automarkerlabel.core.labelling import OutputColumn
 from automarkerlabel.core.trial import BoolArray, FileAxes, Trial
 from automarkerlabel.errors import FileFormatError, OutputError, TrialError
-from automarkerlabel.io.axes import known_units
+from automarkerlabel.io.axes import find_units, known_units
 from automarkerlabel.io.computed_points import computed_columns
 from automarkerlabel.io.labelled_copy import NO_FLAG, check_copy, sources
 from automarkerlabel.io.names import full_names, output_names, split_prefix
-from automarkerlabel.io.tables.points import stated_rate
+from automarkerlabel.io.tables.points import clocks_again, stated_rate
 from automarkerlabel.io.tables.text import printable
+from automarkerlabel.io.tables.time_axis import spread, time_axis
 from automarkerlabel.io.tables.trc_text import (
     Floats,
     TrcText,
@@ -43,16 +44,22 @@ def read(path: Path, units: str | None = None, up: str | None = None) -> Trial:
     """
     source = open_text(path)
     times, points = numbers(source)
-    labels, notes = _columns(source, points)
+    rate_notes = list[str]()
+    rate_text = source.values.get("datarate", "").replace(",", ".")
+    rate = stated_rate(path, "DataRate", rate_text, times[:, 1], rate_notes)
+    rate_notes += clocks_again(points, times[:, 0], times[:, 1])
+    axis = time_axis(path, times[:, 0], times[:, 1], rate, rate_notes)
+    labels, notes = _columns(source, points, axis.n_frames)
+    points = spread(points, axis)
     hidden = (points == 0).all(2)
     if hidden.any():
         notes.append(f"{int(hidden.sum())} points stand at exactly 0 0 0; taken as hidden")
         points[hidden] = np.nan
-    axes = _axes(source, points, units, up)
-    rate = stated_rate(path, "DataRate", source.values.get("datarate", ""), times[:, 1], notes)
+    axes = _axes(source, points, units, up, notes)
+    notes += rate_notes
     prefixes, names = zip(*(split_prefix(x) for x in labels), strict=True) if labels else ((), ())
     return Trial(
-        axes.to_mm_z_up(points), names, rate, first_frame=_first_frame(times), axes=axes,
+        axes.to_mm_z_up(points), names, rate, first_frame=axis.first_frame, axes=axes,
         subjects=prefixes, computed=computed_columns(names), notes=notes,
     )  # fmt: skip
 
@@ -92,8 +99,7 @@ def write_labelled(
     written.
     """
     text = open_text(source)
-    if len(text.rows) != trial.n_frames:
-        raise TrialError(f"{source}: expected {trial.n_frames} frames as in the trial, found {len(text.rows)}")
+    slots = _slots(text, trial)
     names = output_names(trial, columns)
     ending = b"\r\n" if text.lines[text.label_line].endswith(b"\r") else b"\n"
     head = list(text.lines[: text.rows[0]] if text.rows else text.lines)
@@ -104,7 +110,7 @@ def write_labelled(
     head[text.label_line : text.label_line + n_label_lines] = labels
     with path.open("wb") as file:
         file.write(b"\n".join(head) + b"\n")
-        for row in _output_rows(text, trial, columns):
+        for row in _output_rows(text, trial, columns, slots):
             file.write(b"\t".join(row) + ending)
     if verify:
         check_copy(path, read(path, trial.axes.units, trial.axes.up), trial, columns, names)
@@ -119,15 +125,19 @@ def write_filled(source: Path, path: Path, trial: Trial, mask: BoolArray, verify
     written.
     """
     text = open_text(source)
-    if mask.shape != (len(text.rows), trial.n_columns):
-        raise TrialError(f"{source}: expected {len(text.rows)} frames as in the file, found {mask.shape[0]}")
+    slots = _slots(text, trial)
+    if mask.shape != (trial.n_frames, trial.n_columns):
+        raise TrialError(f"{source}: expected {trial.n_frames} frames as in the file, found {mask.shape[0]}")
+    if mask.any(1).sum() > mask[slots].any(1).sum():
+        raise OutputError(f"{path}: the source has no rows for some of the frames that were filled; name X.c3d with -o")
     points = trial.axes.to_file(trial.positions)
     lines = list(text.lines)
-    for row in np.flatnonzero(mask.any(1)).tolist():
+    for row in np.flatnonzero(mask[slots].any(1)).tolist():
         cells = text.cells(row)
+        frame = slots[row]
         cells += [b""] * (2 + 3 * trial.n_columns - len(cells))
-        for column in np.flatnonzero(mask[row]).tolist():
-            cells[2 + 3 * column : 5 + 3 * column] = [b"%.9g" % x for x in points[row, column].tolist()]
+        for column in np.flatnonzero(mask[frame]).tolist():
+            cells[2 + 3 * column : 5 + 3 * column] = [_cell(text, x) for x in points[frame, column].tolist()]
         ending = b"\r" if lines[text.rows[row]].endswith(b"\r") else b""
         lines[text.rows[row]] = (text.separator or b" ").join(cells) + ending
     path.write_bytes(b"\n".join(lines))
@@ -135,6 +145,21 @@ def write_filled(source: Path, path: Path, trial: Trial, mask: BoolArray, verify
         whole = [OutputColumn(label, ((n, 0, trial.n_frames),)) for n, label in enumerate(trial.labels)]
         check_copy(path, read(path, trial.axes.units, trial.axes.up), trial, whole, full_names(trial))
     return (NO_FLAG,)
+
+
+def _slots(text: TrcText, trial: Trial) -> list[int]:
+    """The frame of the trial that each row is. Raises `TrialError` if they do not fit together."""
+    clocks = numbers(text)[0]
+    axis = time_axis(text.path, clocks[:, 0], clocks[:, 1], trial.rate_hz, [])
+    if axis.n_frames != trial.n_frames:
+        raise TrialError(f"{text.path}: expected {trial.n_frames} frames as in the trial, found {axis.n_frames}")
+    slots: list[int] = axis.slots.tolist()
+    return slots
+
+
+def _cell(text: TrcText, value: float) -> bytes:
+    cell = b"%.9g" % value
+    return cell.replace(b".", b",") if text.decimal_comma else cell
 
 
 def _encoded(labels: str, encoding: str) -> bytes:
@@ -145,32 +170,35 @@ def _encoded(labels: str, encoding: str) -> bytes:
         raise OutputError(f"labels: {bad!r} cannot be written in the encoding of the source, {encoding}") from error
 
 
-def _columns(source: TrcText, points: Floats) -> tuple[list[str], list[str]]:
+def _columns(source: TrcText, points: Floats, n_span: int) -> tuple[list[str], list[str]]:
     """A label for each column, "" where the file has none, and notes on counts that differ."""
     n_columns, n_named, n_frames = points.shape[1], len(source.labels), len(points)
     notes = []
+    if source.separator is None and n_named != n_columns:
+        raise FileFormatError(
+            f"{source.path}: expected as many names as the rows have markers, {n_columns}, found {n_named}; names that"
+            " hold spaces need tabs between them"
+        )
     counts = {"NumMarkers": stated_count(source, "nummarkers"), "the line of labels": n_named}
     for where, count in counts.items():
         if count is not None and count != n_columns:
             notes.append(f"{where} has {count} markers, the rows have {n_columns}; taken as {n_columns}")
     stated = stated_count(source, "numframes")
-    if stated is not None and stated != n_frames:
+    if stated is not None and stated not in (n_frames, n_span):
         notes.append(f"NumFrames says {stated}, the file has {n_frames} rows; taken as {n_frames}")
     return source.labels + [""] * (n_columns - n_named), notes
 
 
-def _first_frame(times: Floats) -> int:
-    return int(times[0, 0]) if len(times) and np.isfinite(times[0, 0]) else 1
-
-
-def _axes(source: TrcText, points: Floats, units: str | None, up: str | None) -> FileAxes:
+def _axes(source: TrcText, points: Floats, units: str | None, up: str | None, notes: list[str]) -> FileAxes:
     said = source.values.get("units", "")
     if units is not None:
         found, how = units, "--units"
     elif known := known_units(said):
         found, how = known, "Units in the header"
     elif not said:
-        found, how = "mm", "assumed"
+        sized, doubts = find_units(points.astype(np.float32), "", "Units", None)
+        found, how = sized.units, sized.units_found
+        notes += doubts
     else:
         raise FileFormatError(f"{source.path}: expected Units such as mm or m, found {said[:30]!r}; use --units")
     axes = FileAxes(found, "y", how, "assumed, as in OpenSim")
@@ -207,14 +235,16 @@ def _label_lines(names: Sequence[str]) -> str:
     return "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t\n\t\t" + coordinates
 
 
-def _output_rows(source: TrcText, trial: Trial, columns: Sequence[OutputColumn]) -> Iterator[list[bytes]]:
+def _output_rows(
+    source: TrcText, trial: Trial, columns: Sequence[OutputColumn], slots: Sequence[int]
+) -> Iterator[list[bytes]]:
     """The cells of each output row: from the source column that is seen there, else as its first column has it."""
     origin = sources(trial, columns)
     blank = [b""] * 3
-    for row in range(trial.n_frames):
+    for row, slot in enumerate(slots):
         cells = source.cells(row)
         cells += [b""] * (2 + 3 * trial.n_columns - len(cells))
         out_cells = cells[:2]
-        for column in origin[row].tolist():
+        for column in origin[slot].tolist():
             out_cells += cells[2 + 3 * column : 5 + 3 * column] if column >= 0 else blank
         yield out_cells
