@@ -381,7 +381,7 @@ def test_train_goes_on_and_resumes(lab: Path, capsys: pytest.CaptureFixture[str]
         (["--val-share", "0.5"], "--val-share"),
         (["--model-type", "lstm"], "--model-type"),
         (["--epochs", "0"], "epochs: expected at least 1"),
-        (["--batch-size", "1"], "batch_size: expected at least 2"),
+        (["--batch-size", "1"], "--batch-size: expected at least 2"),
         (["--resume"], "--resume and --from"),
     ],
 )

@@ -142,7 +142,7 @@ def test_who_stops_ends_the_processes_and_leaves_nothing_half_written(tmp_path):
 
 @pytest.mark.parametrize("where", [{"jobs": 0}, {"jobs": 2, "cluster": "tcp://x:1"}])
 def test_where_that_makes_no_sense(where):
-    with pytest.raises(InputError, match="--jobs"):
+    with pytest.raises(InputError, match="jobs"):
         Where(**where)
 
 
