@@ -48,7 +48,8 @@ def _read_postures() -> dict[str, tuple[float, dict[str, Angles]]]:
 
 _POSTURES = _read_postures()
 POSTURES: tuple[str, ...] = tuple(_POSTURES)
-_REFERENCE_POSTURES = ("stand", "arms_out", "t_pose")
+# How often subjects take them for a static: people in wheelchairs and on their knees cannot stand (shares a choice).
+_STATIC = {"stand": 2.0, "arms_out": 1.0, "t_pose": 1.0, "reach_ahead": 0.3, "sit": 0.3, "kneel": 0.2}
 
 
 def _rows(angles: dict[str, Angles]) -> list[Angles]:
@@ -61,7 +62,7 @@ def _rows(angles: dict[str, Angles]) -> list[Angles]:
 
 _MEANS = torch.tensor([_rows(angles) for _, angles in _POSTURES.values()])  # (P, S, 3)
 _WEIGHTS = torch.tensor([weight for weight, _ in _POSTURES.values()])
-_REFERENCE_WEIGHTS = torch.tensor([2.0 if n == "stand" else 1.0 if n in _REFERENCE_POSTURES else 0.0 for n in POSTURES])
+_REFERENCE_WEIGHTS = torch.tensor([_STATIC.get(n, 0.0) for n in POSTURES])
 _LEAST, _MOST, _SPREAD = torch.tensor([_JOINTS[kind] for kind in KINDS]).unbind(1)  # each (S, 3)
 _MIRROR_SIGNS = torch.tensor([-1.0, 1.0, -1.0])  # for what has no side; sided segments are exchanged
 

@@ -15,6 +15,7 @@ from automarkerlabel.simulate.disturb import disturbed, mixed, some
 from automarkerlabel.simulate.marker_draw import Worn, all_sites, draw_marker_sets
 from automarkerlabel.simulate.motion import Motion
 from automarkerlabel.simulate.poses import Chance, about_z, draw_angles, moving, small_turns, twist
+from automarkerlabel.simulate.variety import lying_anyhow, with_shifted_plates, with_turned_forearms
 
 N_FRAMES = 5  # of a window; the middle one is matched
 _STRIDES = (2, 3, 4)  # frames between those of a window, of a clip at 30 Hz
@@ -31,6 +32,9 @@ class SampleSettings:
     other_subject_share: float = 0.45  # references worn by someone else
     static_share: float = 0.6  # references in a standing pose
     object_share: float = 0.06  # samples with markers on something else than the body
+    object_elsewhere_share: float = 0.4  # of those, the thing is held to the body in the reference and lies elsewhere
+    forearm_share: float = 0.25  # windows, and references, with forearms turned over the whole range
+    plate_shift_share: float = 0.3  # of references worn by someone else, plates higher, lower or further round
     heading_deg: float = 8.0
     hidden: float = 0.3  # at most, of the points of a frame
     n_ghosts: int = 4
@@ -129,7 +133,7 @@ class _Scene:
             stride = torch.tensor(_STRIDES)[chance.uniform(0, len(_STRIDES), count).long()]
             dt_s = torch.where(from_clip, stride / 30.0, dt_s)
             turns = torch.where(from_clip[:, None, None, None, None], self._clip_turns(steps * stride[:, None]), turns)
-        return dt_s, self._faced(turns)
+        return dt_s, self._faced(with_turned_forearms(turns, self.settings.forearm_share, chance))
 
     def _clip_turns(self, steps: Tensor) -> Tensor:
         """Poses of the clips `(B, T, S, 3, 3)` at frames `steps` `(B, T)` about one drawn, with a perturbation that all
@@ -181,7 +185,7 @@ class _Scene:
             from_clip = ~static[:, :, :, None, None] & chance.happens(0.6, count, 1, 1, 1, 1)
             clip = self._clip_turns(torch.zeros(count, 1, dtype=torch.long))
             turns = torch.where(from_clip, clip, turns)
-        turns = self._faced(turns)
+        turns = self._faced(with_turned_forearms(turns, self.settings.forearm_share, chance))
         other = chance.happens(self.settings.other_subject_share, count)[:, None, None]
         stranger = draw_bodies(count, chance.generator)
         chosen = Bodies(
@@ -197,15 +201,20 @@ class _Scene:
         centre = chance.normal(count, 1, 3) * chance.uniform(200, 500, count, 1, 1)
         turn = about_z(torch.deg2rad(chance.normal(count) * 40))
         drift = chance.normal(count, 1, 1, 3) * 100 * torch.linspace(-1, 1, n_frames)[:, None, None]
-        moved = (shape @ turn.mT + centre + chance.normal(count, 1, 3) * 120)[:, None] + drift
+        near = shape @ turn.mT + centre + chance.normal(count, 1, 3) * 120
+        away = lying_anyhow(shape, chance) + chance.normal(count, 1, 3) * chance.uniform(200, 600, count, 1, 1)
+        elsewhere = chance.happens(self.settings.object_elsewhere_share, count, 1, 1)
+        moved = torch.where(elsewhere, away, near)[:, None] + drift
         number = chance.uniform(2, 8, count, 1).long().clamp(max=n // 3)
         on_object = chance.happens(self.settings.object_share, count, 1) & (torch.arange(n) >= n - number)
         points = torch.where(on_object[:, None, :, None], moved, points)
         return points, torch.where(on_object[..., None], shape + centre, reference)
 
     def _moved_places(self) -> Tensor:
-        """Where someone else wears the markers: off by a centimetre or two, on limbs further along the limb."""
-        chance, place = self.chance, self.worn.place
+        """Where someone else wears the markers: off by a centimetre or two, on limbs further along the
+        limb, and some plates as a whole."""
+        chance, worn = self.chance, self.worn
+        place = with_shifted_plates(worn.segment, worn.place, self.settings.plate_shift_share, chance)
         size = chance.uniform(4, 14, self.count, 1, 1)
         along = torch.tensor([0.3, 0.3, 1.0]) * chance.uniform(0, 22, self.count, 1, 1) * (place[..., 2:].abs() > 90)
         return place + chance.normal(*place.shape) * (size + along)
